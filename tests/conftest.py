@@ -1,0 +1,25 @@
+"""What every test may rely on: the async backend, and the switch for the long tests.
+
+Fixtures that belong to one part of the program live in that part's own conftest, not here.
+"""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The gateway runs on asyncio alone, so its tests do too."""
+    return "asyncio"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run the tests marked `long`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    skip = pytest.mark.skip(reason="a heavy count: run it with --long")
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(skip)
