@@ -1,0 +1,1 @@
+"""Adapters do: one library or one device each. No adapter imports another."""

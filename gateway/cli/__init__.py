@@ -1,0 +1,1 @@
+"""The operator's verbs, a file a noun."""

@@ -1,0 +1,135 @@
+"""Every way a request can fail at our hands, as one tree. The class docstring is the message.
+
+GatewayError
+├── InvalidRequest              400  the body or a field cannot be read
+│   ├── PolicyDenied            400  the policy does not admit it
+│   └── Unpriced                400  no price is known, so no cost could be
+├── Unauthorized                401
+├── NotFound                    404  a path or object that we do not serve
+├── BodyTooLarge                413
+├── UpgradeRequired             426  WebSocket is not served; clients fall back to POST at once
+├── HeadersTooLarge             431
+├── UpstreamUnavailable         502  no connection, or it broke before an answer
+├── Overloaded                  503  a queue of ours is full
+├── LedgerUnavailable           503
+└── UpstreamTimeout             504
+
+What belongs here: status, code and words. Rendering lives in `app.errors`.
+"""
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """The gateway could not serve this request."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "server_error"
+    default_code: ClassVar[str] = "gateway_error"
+    should_retry: ClassVar[bool | None] = None
+
+    def __init__(
+        self, message: str | None = None, *, code: str | None = None, param: str | None = None
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.code = code or self.default_code
+        self.param = param
+        super().__init__(self.message)
+
+
+class InvalidRequest(GatewayError):
+    """The request could not be understood."""
+
+    status = 400
+    kind = "invalid_request_error"
+    default_code = "invalid_request"
+
+
+class PolicyDenied(InvalidRequest):
+    """The policy of this key does not allow the request."""
+
+    default_code = "policy_denied"
+
+
+class Unpriced(InvalidRequest):
+    """No price is known for this model, so its cost could not be accounted for."""
+
+    default_code = "model_not_priced"
+
+
+class Unauthorized(GatewayError):
+    """The key is missing, malformed, unknown, expired or revoked."""
+
+    status = 401
+    kind = "invalid_request_error"
+    default_code = "invalid_api_key"
+
+
+class NotFound(GatewayError):
+    """The gateway does not serve this path."""
+
+    status = 404
+    kind = "invalid_request_error"
+    default_code = "not_found"
+
+
+class BodyTooLarge(GatewayError):
+    """The request body is larger than the gateway accepts."""
+
+    status = 413
+    kind = "invalid_request_error"
+    default_code = "request_too_large"
+
+
+class UpgradeRequired(GatewayError):
+    """WebSocket is not served here; send the request as POST /v1/responses."""
+
+    status = 426
+    kind = "invalid_request_error"
+    default_code = "websocket_not_served"
+
+
+class HeadersTooLarge(GatewayError):
+    """The request headers are larger than the gateway accepts."""
+
+    status = 431
+    kind = "invalid_request_error"
+    default_code = "headers_too_large"
+
+
+class UpstreamUnavailable(GatewayError):
+    """The upstream could not be reached, or the connection broke before it answered.
+
+    `is_sent` says whether any byte of the request may have reached the upstream.
+    """
+
+    status = 502
+    kind = "upstream_error"
+    default_code = "upstream_unavailable"
+
+    def __init__(self, message: str, *, is_sent: bool, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.is_sent = is_sent
+
+
+class UpstreamTimeout(UpstreamUnavailable):
+    """The upstream did not answer in time."""
+
+    status = 504
+    default_code = "upstream_timeout"
+
+
+class Overloaded(GatewayError):
+    """The gateway has too much work queued; try again shortly."""
+
+    status = 503
+    default_code = "overloaded"
+    should_retry = True
+
+
+class LedgerUnavailable(GatewayError):
+    """The ledger does not answer, and without it no cost could be recorded; try again shortly."""
+
+    status = 503
+    default_code = "ledger_unavailable"
+    should_retry = True

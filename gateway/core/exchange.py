@@ -1,0 +1,84 @@
+"""One request with its response, summed up: the only record that ledger, metrics and log read.
+
+`Hold` is what is known and durable before the first byte goes upstream; `Exchange` is what is known
+at the end. Not here: how one becomes the other (`core.life`).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.core.prices import CostLine, ModelPrice
+from gateway.core.usage import Usage
+
+
+class Outcome(StrEnum):
+    """How an exchange ended."""
+
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+    ABORTED = "aborted"  # no terminal event was seen
+
+
+class Basis(StrEnum):
+    """Where an entry's usage comes from."""
+
+    REPORTED = "reported"
+    RETRIEVED = "retrieved"  # asked for later
+    WORST_CASE = "worst_case"  # could not be learned: posted at the hold
+    NONE = "none"  # nothing was used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What may be owed, written down before it can be. Times are Unix microseconds."""
+
+    request_id: str
+    tenant: str
+    key_id: str
+    created_at_us: int
+    hold_pusd: int
+    endpoint: str
+    model: str
+    service_tier: str | None
+    is_stream: bool
+    price: ModelPrice | None  # in force at admission; settling later uses the same card
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What became of a hold. Durations in seconds, from the request's arrival."""
+
+    hold: Hold
+    settled_at_us: int
+    outcome: Outcome
+    basis: Basis
+    cost_pusd: int | None  # None: met something without a price; the hold stays spent
+    lines: tuple[CostLine, ...] = ()
+    usage: Usage | None = None
+    response_id: str | None = None
+    model: str | None = None  # as served
+    service_tier: str | None = None  # as served
+    upstream_request_id: str | None = None
+    http_status: int | None = None
+    reason: str | None = None
+    problem: str | None = None  # what kept the cost from being exact, or None
+    client_gone: bool = False
+    recoverable: bool = False  # the upstream may still be asked by response id
+    duration_seconds: float = 0.0
+    first_byte_seconds: float | None = None
+    first_output_seconds: float | None = None
+    events: int = 0
+
+    @property
+    def tenant(self) -> str:
+        """Who pays."""
+        return self.hold.tenant
+
+    @property
+    def priced_model(self) -> str | None:
+        """The price book's name of the model: the only form in which a model becomes a label."""
+        return self.hold.price.name if self.hold.price else None

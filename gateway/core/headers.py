@@ -1,0 +1,74 @@
+"""Which headers cross, in each direction. Not here: credentials, which only the upstream adapter adds."""
+
+import re
+from collections.abc import Iterable
+
+Headers = list[tuple[bytes, bytes]]
+
+HOP_BY_HOP = frozenset({
+    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection",
+    b"te", b"trailer", b"transfer-encoding", b"upgrade",
+})  # fmt: skip
+
+# RFC 9110 lets a proxy pass what it does not know; a gateway that holds the upstream's key does not.
+_TO_UPSTREAM = frozenset({
+    b"accept", b"content-type", b"user-agent", b"openai-beta", b"idempotency-key",
+    b"x-client-request-id", b"traceparent", b"tracestate",
+})  # fmt: skip
+_TO_UPSTREAM_PREFIX = b"x-stainless-"
+
+# They speak about the upstream's host, which the client does not talk to.
+_NOT_TO_CLIENT = HOP_BY_HOP | {
+    b"set-cookie", b"set-cookie2", b"alt-svc", b"strict-transport-security", b"nel", b"report-to",
+    b"clear-site-data", b"public-key-pins",
+}  # fmt: skip
+
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
+
+
+def to_upstream(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The client's headers that the upstream may see, and ours. Names must come in lower case."""
+    passed = [
+        (name, value)
+        for name, value in headers
+        if name in _TO_UPSTREAM or name.startswith(_TO_UPSTREAM_PREFIX)
+    ]
+    passed.append((b"accept-encoding", b"identity"))
+    return passed
+
+
+def to_client(headers: Headers, *, status: int) -> Headers:
+    """The upstream's headers that the client may see, in order, duplicates kept, names in lower case.
+
+    What `Connection` names is dropped too. A 304 loses its content-length, which the server would
+    otherwise try to fulfil.
+    """
+    lowered = [(name.lower(), value) for name, value in headers]
+    dropped = _NOT_TO_CLIENT | _connection_tokens(lowered)
+    if status == 304:  # noqa: PLR2004 - the status is its own name
+        dropped |= {b"content-length"}
+    return [
+        (name, value) for name, value in lowered if name not in dropped and is_sound(name, value)
+    ]
+
+
+def is_sound(name: bytes, value: bytes) -> bool:
+    """Whether a header can be written on the wire: a server that finds out too late drops the client."""
+    return _NAME.match(name) is not None and _VALUE.match(value) is not None
+
+
+def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    """The first value of a header as text, or an empty string. Names must come in lower case."""
+    return next((value.decode("latin-1") for key, value in headers if key == name), "")
+
+
+def _connection_tokens(headers: Headers) -> frozenset[bytes]:
+    # A peer may name any header here; content-type and content-length describe the body, not the hop.
+    named = {
+        token.strip().lower()
+        for name, value in headers
+        if name == b"connection"
+        for token in value.split(b",")
+    }
+    return frozenset(named - {b"content-type", b"content-length", b"content-encoding"})

@@ -1,0 +1,31 @@
+"""Whole picodollars (10⁻¹² USD) in Python ints. Not here: prices, or what they multiply.
+
+Floats never touch money: a price is a decimal string until it is an int, a cost is an int until
+it is a decimal string again.
+"""
+
+from decimal import ROUND_CEILING, Decimal
+
+PUSD_PER_USD = 10**12
+
+
+def to_usd(cost_pusd: int) -> str:
+    """Picodollars as a decimal string of USD with 12 decimals: `5400000000` is `0.005400000000`."""
+    sign, whole = ("-", -cost_pusd) if cost_pusd < 0 else ("", cost_pusd)
+    return f"{sign}{whole // PUSD_PER_USD}.{whole % PUSD_PER_USD:012d}"
+
+
+def pusd_per_unit(usd: str, *, units: int) -> tuple[int, bool]:
+    """A price of `usd` dollars for `units` units, as picodollars for one.
+
+    Returns the price and whether it had to be rounded up to be whole.
+    Raises ValueError when `usd` is no plain decimal number, or is negative.
+    """
+    try:
+        exact = Decimal(usd) * PUSD_PER_USD / units
+    except ArithmeticError as broken:
+        raise ValueError(f"{usd!r} is not a decimal number of USD") from broken
+    if not exact.is_finite() or exact < 0:
+        raise ValueError(f"{usd!r} is not a price: it must be zero or more")
+    whole = exact.to_integral_value(rounding=ROUND_CEILING)
+    return int(whole), whole != exact

@@ -1,0 +1,131 @@
+"""The fields of a request body that we read. All others pass untouched, as do the bytes themselves.
+
+Not here: whether a request may be made (policy) or what it may cost (bound).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.core.errors import InvalidRequest
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+# What the upstream reads as text or as ids of nothing: their bytes bound their tokens.
+_TEXT_ITEMS = frozenset({
+    "message", "function_call", "function_call_output", "custom_tool_call",
+    "custom_tool_call_output", "reasoning",
+})  # fmt: skip
+_TEXT_PARTS = frozenset({"input_text", "output_text", "refusal", "reasoning_text", "summary_text"})
+_TEXT_TOOLS = frozenset({"function", "custom"})
+# What refers to input that is kept elsewhere.
+_REFERENCES = ("previous_response_id", "conversation", "prompt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRequest:
+    """What the gateway needs to know of `POST /v1/responses`.
+
+    `is_input_unknown`: the body refers to input that it does not carry as text (an earlier response,
+    a conversation, a prompt template, files, images), so its bytes do not bound its tokens.
+    """
+
+    model: str
+    is_stream: bool
+    is_background: bool
+    service_tier: str | None
+    max_output_tokens: int | None
+    max_tool_calls: int | None
+    is_input_unknown: bool
+    has_hosted_tools: bool
+    body_bytes: int
+
+    @classmethod
+    def parse(cls, body: bytes) -> "ResponseRequest":
+        """Read a body. Raises InvalidRequest naming the field that cannot be read."""
+        fields = _object(body)
+        model = _text(fields, "model")
+        if not model:
+            raise InvalidRequest(
+                "The field 'model' is required: the gateway prices a request by its model.",
+                code="missing_required_parameter",
+                param="model",
+            )
+        return cls(
+            model=model,
+            is_stream=_flag(fields, "stream"),
+            is_background=_flag(fields, "background"),
+            service_tier=_text(fields, "service_tier"),
+            max_output_tokens=_count(fields, "max_output_tokens"),
+            max_tool_calls=_count(fields, "max_tool_calls"),
+            is_input_unknown=_is_input_unknown(fields),
+            has_hosted_tools=any(kind not in _TEXT_TOOLS for kind in _tools(fields)),
+            body_bytes=len(body),
+        )
+
+
+def _object(body: bytes) -> dict[str, Json]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as broken:
+        raise InvalidRequest(
+            f"The request body is not valid JSON: {broken}.", code="invalid_json"
+        ) from broken
+    if not isinstance(value, dict):
+        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+    return value
+
+
+def _text(fields: dict[str, Json], name: str) -> str | None:
+    value = fields.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise _invalid_type(name, "a string")
+
+
+def _flag(fields: dict[str, Json], name: str) -> bool:
+    value = fields.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise _invalid_type(name, "true or false")
+
+
+def _count(fields: dict[str, Json], name: str) -> int | None:
+    value = fields.get(name)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise _invalid_type(name, "a whole number of at least 0")
+
+
+def _invalid_type(name: str, wanted: str) -> InvalidRequest:
+    return InvalidRequest(f"The field '{name}' must be {wanted}.", code="invalid_type", param=name)
+
+
+def _tools(fields: dict[str, Json]) -> Iterator[Json]:
+    tools = fields.get("tools")
+    for tool in tools if isinstance(tools, list) else []:
+        yield tool.get("type") if isinstance(tool, dict) else None
+
+
+def _is_input_unknown(fields: dict[str, Json]) -> bool:
+    if any(fields.get(name) is not None for name in _REFERENCES):
+        return True
+    value = fields.get("input")
+    if value is None or isinstance(value, str):
+        return False
+    return not (isinstance(value, list) and all(_is_text_item(item) for item in value))
+
+
+def _is_text_item(item: Json) -> bool:
+    if not isinstance(item, dict) or item.get("type", "message") not in _TEXT_ITEMS:
+        return False
+    return all(_is_text(item.get(name)) for name in ("content", "output", "summary"))
+
+
+def _is_text(content: Json) -> bool:
+    if content is None or isinstance(content, str):
+        return True
+    return isinstance(content, list) and all(
+        isinstance(part, dict) and part.get("type") in _TEXT_PARTS for part in content
+    )
