@@ -1,4 +1,4 @@
-"""Which headers cross, in each direction. Not here: credentials, which only the upstream adapter adds."""
+"""Which headers cross, in each direction. Not here: credentials, added by the upstream adapter."""
 
 import re
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 Headers = list[tuple[bytes, bytes]]
 
 HOP_BY_HOP = frozenset({
-    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection",
-    b"te", b"trailer", b"transfer-encoding", b"upgrade",
+    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
+    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 
-# RFC 9110 lets a proxy pass what it does not know; a gateway that holds the upstream's key does not.
+# A proxy may pass what it does not know (RFC 9110); one that holds the upstream's key does not.
 _TO_UPSTREAM = frozenset({
     b"accept", b"content-type", b"user-agent", b"openai-beta", b"idempotency-key",
     b"x-client-request-id", b"traceparent", b"tracestate",
@@ -39,7 +39,7 @@ def to_upstream(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def to_client(headers: Headers, *, status: int) -> Headers:
-    """The upstream's headers that the client may see, in order, duplicates kept, names in lower case.
+    """The upstream's headers that the client may see: in order, repeated ones too, lower case.
 
     What `Connection` names is dropped too. A 304 loses its content-length, which the server would
     otherwise try to fulfil.
@@ -54,7 +54,7 @@ def to_client(headers: Headers, *, status: int) -> Headers:
 
 
 def is_sound(name: bytes, value: bytes) -> bool:
-    """Whether a header can be written on the wire: a server that finds out too late drops the client."""
+    """Whether a header can be written: a server that finds out too late drops the client."""
     return _NAME.match(name) is not None and _VALUE.match(value) is not None
 
 
@@ -64,7 +64,7 @@ def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
 
 
 def _connection_tokens(headers: Headers) -> frozenset[bytes]:
-    # A peer may name any header here; content-type and content-length describe the body, not the hop.
+    # A peer may name any header here; those that describe the body do not belong to the hop.
     named = {
         token.strip().lower()
         for name, value in headers

@@ -27,8 +27,8 @@ _REFERENCES = ("previous_response_id", "conversation", "prompt")
 class ResponseRequest:
     """What the gateway needs to know of `POST /v1/responses`.
 
-    `is_input_unknown`: the body refers to input that it does not carry as text (an earlier response,
-    a conversation, a prompt template, files, images), so its bytes do not bound its tokens.
+    `is_input_unknown`: the body refers to input that it does not carry as text (an earlier
+    response, a conversation, a prompt template, files, images): its bytes do not bound its tokens.
     """
 
     model: str

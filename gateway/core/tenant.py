@@ -1,8 +1,8 @@
 """Who pays: the tenant tree's paths, and the shape of a key. Not here: looking either up.
 
-A tenant is named by its path, `acme/search/ana`; organisation, team and project are only depths of it.
-A key reads `gw_<id>_<secret><checksum>`: the id finds it, the digest proves it, and the checksum tells
-a typing mistake from a wrong key without asking the database.
+A tenant is named by its path, `acme/search/ana`; organisation, team and project are only depths of
+it. A key reads `gw_<id>_<secret><checksum>`: the id finds it, the digest proves it, the checksum
+tells a typing mistake from a wrong key without asking the database.
 """
 
 import hashlib
@@ -71,7 +71,7 @@ def present(key: str) -> PresentedKey | None:
 
 
 def digest(key: str) -> bytes:
-    """SHA-256 of the whole key: its secret has 256 random bits, so a slow hash would add nothing."""
+    """SHA-256 of the whole key: a secret of 256 random bits gains nothing from a slow hash."""
     return hashlib.sha256(key.encode("ascii")).digest()
 
 
