@@ -1,0 +1,55 @@
+"""Every check of the house, in one go: `python3 gw test`.
+
+Belongs here: which checks there are, and the floors of coverage. Words that follow go to pytest,
+which then runs alone (`python3 gw test tests/core -x`); with `--long` and no other word the checks
+stay on.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+SOURCES = ("gateway", "tests", "migrations", "deploy", "gw")
+CHECKS = (
+    ("ruff", "check", *SOURCES),
+    ("ruff", "format", "--check", *SOURCES),
+    ("mypy", *SOURCES),
+    ("lint-imports",),
+)
+REPORT = ("report", "--show-missing", "--skip-covered")
+FLOORS = (
+    (*REPORT, "--fail-under=100", "--include=gateway/core/*"),
+    (*REPORT, "--fail-under=90"),
+)
+
+
+def passes(*command: str) -> bool:
+    """Run quietly, and show the output only of what failed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{done.stdout}{done.stderr}FAILED: {Path(command[0]).name} {' '.join(command[1:])}")
+    sys.stdout.flush()
+    return done.returncode == 0
+
+
+def coverage(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "coverage", *words)
+
+
+def main(words: list[str]) -> int:
+    os.chdir(ROOT)
+    if words not in ([], ["--long"]):
+        return subprocess.call((sys.executable, "-m", "pytest", *words))
+    checks = [passes(str(BIN / name), *rest) for name, *rest in CHECKS]
+    subprocess.call(coverage("erase"))
+    tests = subprocess.call(coverage("run", "-m", "pytest", *words))
+    # silent when they hold, so that the last line is pytest's: what reads the output looks there
+    floors = [passes(*coverage("combine", "-q")), *(passes(*coverage(*each)) for each in FLOORS)]
+    return tests or (0 if all(checks + floors) else 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
