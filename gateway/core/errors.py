@@ -9,6 +9,7 @@ GatewayError
 ├── BodyTooLarge                413
 ├── UpgradeRequired             426  WebSocket is not served; clients fall back to POST at once
 ├── HeadersTooLarge             431
+├── VersionNotServed            505  HTTP/1.0 has no way to send a stream
 ├── UpstreamUnavailable         502  no connection, or it broke before an answer
 ├── Overloaded                  503  a queue of ours is full
 ├── LedgerUnavailable           503
@@ -95,6 +96,14 @@ class HeadersTooLarge(GatewayError):
     status = 431
     kind = "invalid_request_error"
     default_code = "headers_too_large"
+
+
+class VersionNotServed(GatewayError):
+    """HTTP/1.0 is not served; a proxy in front must speak HTTP/1.1 (nginx: proxy_http_version)."""
+
+    status = 505
+    kind = "invalid_request_error"
+    default_code = "http_version_not_served"
 
 
 class UpstreamUnavailable(GatewayError):

@@ -1,0 +1,37 @@
+"""A `GatewayError` as an answer in the API's own shape: in one place, for every way out."""
+
+import json
+
+from gateway.core.errors import GatewayError, Unauthorized, UpgradeRequired
+
+REQUEST_ID = b"x-gateway-request-id"
+
+
+def error_body(error: GatewayError) -> bytes:
+    """The JSON that the API's clients read errors from."""
+    fields = {
+        "message": error.message,
+        "type": error.kind,
+        "param": error.param,
+        "code": error.code,
+    }
+    return json.dumps({"error": fields}).encode()
+
+
+def error_headers(
+    error: GatewayError, *, body: bytes, request_id: str | None = None
+) -> list[tuple[bytes, bytes]]:
+    """Headers of the answer, with what makes clients react rightly to this error."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    if request_id is not None:
+        headers.append((REQUEST_ID, request_id.encode("ascii")))
+    if error.should_retry is not None:
+        headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
+    if isinstance(error, Unauthorized):
+        headers.append((b"www-authenticate", b'Bearer realm="Responses Gateway"'))
+    if isinstance(error, UpgradeRequired):
+        headers += [(b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade")]
+    return headers

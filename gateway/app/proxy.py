@@ -1,0 +1,159 @@
+"""The data plane: a plain ASGI application that takes a request through its first four hops.
+
+1 path · 2 key to tenant · 3 body, price and policy · 4 hold; the relay has the rest. It refuses in
+the API's own error shape; after the hold only a missing upstream is an error of ours.
+"""
+
+import os
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.adapters.ledger import Ledger
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.tenants import Tenants
+from gateway.app.admission import Admission
+from gateway.app.auth import authenticate
+from gateway.app.errors import error_body, error_headers
+from gateway.app.protocol import CONNECTION, Connection
+from gateway.app.relay import Dispatch, Relay, Send
+from gateway.core import headers as wire
+from gateway.core.errors import (
+    BodyTooLarge,
+    GatewayError,
+    NotFound,
+    UpgradeRequired,
+    VersionNotServed,
+)
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+RESPONSES = b"/v1/responses"
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was whole: there is no one to answer."""
+
+
+class DataPlane:
+    """Everything under `/v1/`."""
+
+    def __init__(
+        self,
+        *,
+        tenants: Tenants,
+        admission: Admission,
+        ledger: Ledger,
+        relay: Relay,
+        metrics: Metrics,
+        request_bytes_max: int,
+    ) -> None:
+        self._tenants = tenants
+        self._admission = admission
+        self._ledger = ledger
+        self._relay = relay
+        self._metrics = metrics
+        self._request_bytes_max = request_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = new_request_id(time.time_ns())
+        who: list[str] = []  # the tenant, as soon as it is known: refusals are counted by it
+        try:
+            status = await self._serve(scope, receive, send, request_id, who)
+        except ClientGone:
+            return
+        except GatewayError as error:
+            status = error.status
+            self._metrics.refused(who[0] if who else "", error.code)
+            await _answer(error, send, request_id)
+        self._metrics.http_request(_route(scope), scope["method"], status)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, who: list[str]
+    ) -> int:
+        started = time.monotonic()
+        headers: wire.Headers = scope["headers"]
+        _match(scope, headers)
+        tenant = await authenticate(headers, self._tenants)
+        who.append(tenant.path)
+        authenticated = time.monotonic()
+        body = await self._body(headers, receive)
+        received = time.monotonic()
+        hold = self._admission.admit(body, tenant=tenant, request_id=request_id)
+        admitted = time.monotonic()
+        await self._ledger.hold(hold)
+        self._metrics.overhead("auth", authenticated - started)
+        self._metrics.overhead("policy", admitted - received)
+        self._metrics.overhead("hold", time.monotonic() - admitted)
+        dispatch = Dispatch(
+            hold=hold,
+            body=body,
+            headers=wire.to_upstream(headers),
+            path=_upstream_path(scope),
+            started=started,
+        )
+        connection: Connection = scope["state"][CONNECTION]
+        return await self._relay.carry(dispatch, send, connection)
+
+    async def _body(self, headers: wire.Headers, receive: Receive) -> bytes:
+        """The whole request body, at most `request_bytes_max`. Raises BodyTooLarge, ClientGone."""
+        length = wire.first(headers, b"content-length")
+        if length.isdecimal() and int(length) > self._request_bytes_max:
+            raise self._too_large()
+        pieces = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            pieces.append(message["body"])
+            size += len(message["body"])
+            if size > self._request_bytes_max:
+                raise self._too_large()
+            if not message["more_body"]:
+                return b"".join(pieces)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"The request body is larger than {self._request_bytes_max} bytes "
+            "(the gateway's setting limits.request_bytes_max)."
+        )
+
+
+def new_request_id(now_ns: int) -> str:
+    """A UUIDv7: its order is time's order, so the ledger's pages fill from the end."""
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (now_ns // 1_000_000) << 80 | random
+    value = value & ~(0xF << 76) | 0x7 << 76  # version
+    value = value & ~(0x3 << 62) | 0x2 << 62  # variant
+    return str(uuid.UUID(int=value))
+
+
+def _match(scope: Scope, headers: wire.Headers) -> None:
+    if wire.first(headers, b"upgrade").lower() == "websocket":
+        raise UpgradeRequired
+    if scope["http_version"] == "1.0":
+        raise VersionNotServed
+    if scope["raw_path"] != RESPONSES or scope["method"] != "POST":
+        raise NotFound(
+            f"{scope['method']} {scope['path']} is not served by this gateway; "
+            "it serves POST /v1/responses."
+        )
+
+
+def _upstream_path(scope: Scope) -> str:
+    query: bytes = scope["query_string"]
+    return "/responses?" + query.decode("latin-1") if query else "/responses"
+
+
+def _route(scope: Scope) -> str:
+    return RESPONSES.decode() if scope["raw_path"] == RESPONSES else "other"
+
+
+async def _answer(error: GatewayError, send: Send, request_id: str) -> None:
+    body = error_body(error)
+    headers = error_headers(error, body=body, request_id=request_id)
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

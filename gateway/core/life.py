@@ -1,0 +1,173 @@
+"""The life of an exchange, from its hold to its settlement: one state machine without I/O.
+
+A relay tells it what happened (answered, chunk, ended, …) and does what it answers: forward these
+bytes, keep the rest, settle now. Streams, whole bodies, clients that left and upstreams that broke
+differ in what is told, not in which code runs.
+
+    held ──answered──▶ relaying ──▶ due ──settle, release──▶ settled
+      └────unanswered────────────────┘
+
+*Commit before complete*: the bytes that complete a response stay here until its settlement is
+durable. In a stream that is all from the start of the terminal event's last piece on; in a whole
+body its last chunk, which is known by content-length or by the end.
+"""
+
+from gateway.core import headers as wire
+from gateway.core.errors import UpstreamUnavailable
+from gateway.core.exchange import Basis, Exchange, Hold, Outcome
+from gateway.core.observer import Observation, Observer, observer_for
+from gateway.core.prices import PriceBook
+from gateway.core.settlement import (
+    SUCCESSES,
+    Settlement,
+    nothing_used,
+    settlement,
+    worst_case,
+)
+
+
+class Life:
+    """One exchange on its way. Times are seconds of a clock that only goes forward."""
+
+    def __init__(self, *, hold: Hold, book: PriceBook, started: float) -> None:
+        self.hold = hold
+        self.is_due = False  # all that will be known is known: settle, then release
+        self._book = book
+        self._started = started
+        self._observer: Observer | None = None
+        self._lags = False  # a whole body: its last chunk waits for the settlement
+        self._left_bytes: int | None = None  # of a body with content-length
+        self._kept = b""
+        self._is_settled = False
+        self._is_opened = False
+        self._broken: UpstreamUnavailable | None = None
+        self._reason: str | None = None
+        self._status: int | None = None
+        self._upstream_request_id: str | None = None
+        self._first_byte: float | None = None
+        self._first_output: float | None = None
+        self._client_gone = False
+
+    def answered(self, *, status: int, headers: wire.Headers, now: float) -> None:
+        """The upstream's head is there; header names in lower case."""
+        self._status = status
+        self._first_byte = now
+        self._upstream_request_id = wire.first(headers, b"x-request-id") or None
+        content_type = wire.first(headers, b"content-type")
+        self._observer = observer_for(
+            status=status,
+            content_type=content_type,
+            content_encoding=wire.first(headers, b"content-encoding"),
+        )
+        self._lags = not is_event_stream(content_type)
+        length = wire.first(headers, b"content-length")
+        self._left_bytes = int(length) if length.isdecimal() else None
+
+    def chunk(self, data: bytes, now: float) -> bytes:
+        """Bytes from the upstream: returns those that may leave now and keeps the others."""
+        if self._is_settled or self._observer is None:
+            return data
+        cut = self._observer.feed(data)
+        if self._first_output is None and self._observer.has_output:
+            self._first_output = now
+        if self._lags:
+            return self._lag(data)
+        if cut is None:
+            return data
+        self.is_due = True
+        self._kept = data[cut:]
+        return data[:cut]
+
+    def ended(
+        self, *, broken: UpstreamUnavailable | None = None, reason: str | None = None
+    ) -> None:
+        """No more bytes: the body's clean end, or `broken` off, or given up by us for `reason`."""
+        if self._observer is not None:
+            self._observer.end(is_clean=broken is None and reason is None)
+        self._broken = broken
+        self._reason = reason
+        self.is_due = not self._is_settled
+
+    def client_left(self) -> None:
+        """The client hung up. The upstream bills all the same, so its answer is read to the end."""
+        self._client_gone = True
+
+    def opened(self) -> str | None:
+        """The response id, once, when it has become known."""
+        if self._is_opened or self._observer is None or self._observer.response_id is None:
+            return None
+        self._is_opened = True
+        return self._observer.response_id
+
+    def settle(self, *, settled_at_us: int, now: float) -> Exchange:
+        """The exchange as it will be recorded. Call once, when due."""
+        self._is_settled = True
+        self.is_due = False
+        observation = self._observer.observation if self._observer else None
+        verdict = self._verdict(observation)
+        return Exchange(
+            hold=self.hold,
+            settled_at_us=settled_at_us,
+            outcome=verdict.outcome,
+            basis=verdict.basis,
+            cost_pusd=verdict.cost_pusd,
+            lines=verdict.lines,
+            problem=verdict.problem,
+            usage=observation.usage if observation else None,
+            response_id=observation.response_id if observation else None,
+            model=observation.model if observation else None,
+            service_tier=observation.service_tier if observation else None,
+            upstream_request_id=self._upstream_request_id,
+            http_status=self._status,
+            reason=self._why(observation),
+            client_gone=self._client_gone,
+            recoverable=verdict.basis is Basis.WORST_CASE
+            and observation is not None
+            and observation.response_id is not None,
+            duration_seconds=now - self._started,
+            first_byte_seconds=self._since_start(self._first_byte),
+            first_output_seconds=self._since_start(self._first_output),
+            events=self._observer.events if self._observer else 0,
+        )
+
+    def release(self) -> bytes:
+        """The settlement is durable: the bytes that waited for it. Later chunks pass at once."""
+        kept, self._kept = self._kept, b""
+        return kept
+
+    def _lag(self, data: bytes) -> bytes:
+        if self._left_bytes is None:
+            ready, self._kept = self._kept, data
+            return ready
+        self._left_bytes -= len(data)
+        if self._left_bytes > 0:
+            return data
+        self._kept += data
+        if self._observer is not None:
+            self._observer.end(is_clean=True)
+        self.is_due = True
+        return b""
+
+    def _verdict(self, observation: Observation | None) -> Settlement:
+        if observation is None or self._status is None:
+            if self._broken is not None and not self._broken.is_sent:
+                return nothing_used()
+            return worst_case(self.hold, Outcome.ABORTED, None)
+        return settlement(self.hold, observation, status=self._status, book=self._book)
+
+    def _why(self, observation: Observation | None) -> str | None:
+        if observation is not None and observation.reason is not None:
+            return observation.reason
+        if self._broken is not None:
+            return self._broken.code
+        if self._status is not None and self._status not in SUCCESSES:
+            return f"http_{self._status}"
+        return self._reason
+
+    def _since_start(self, then: float | None) -> float | None:
+        return None if then is None else then - self._started
+
+
+def is_event_stream(content_type: str) -> bool:
+    """Whether a body is a stream of server-sent events, whatever its parameters say."""
+    return content_type.partition(";")[0].strip().lower() == "text/event-stream"
