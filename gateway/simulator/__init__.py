@@ -1,1 +1,1 @@
-"""A scripted upstream that speaks the real protocol: the other side of the demo and of the tests."""
+"""A scripted upstream that speaks the real protocol, for the demo and the tests."""

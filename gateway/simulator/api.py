@@ -1,0 +1,228 @@
+"""The API's endpoints: a received request becomes an answer, and what it costs is counted.
+
+No sockets here: `server` receives and sends.
+"""
+
+import json
+import secrets
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+from gateway.simulator.answers import (
+    ApiError,
+    error_answer,
+    json_answer,
+    stream_answer,
+    whole_answer,
+)
+from gateway.simulator.directive import DirectiveInvalid, JsonObject, find_directive, read_words
+from gateway.simulator.faults import NO_FAULTS, Faults, make_faults
+from gateway.simulator.http import Received
+from gateway.simulator.items import Ids
+from gateway.simulator.oracle import Oracle, Served
+from gateway.simulator.plan import make_plan
+from gateway.simulator.replay import Replays
+from gateway.simulator.script import Scene, final_response, first_response, make_scene, tell
+from gateway.simulator.usage import PrefixCache, input_tokens_of
+from gateway.simulator.wire import Answer
+
+MODELS = ("gpt-6-sol", "gpt-5.6", "gpt-5.4", "gpt-5-mini", "gpt-4.1", "gpt-4o", "gpt-4o-mini")
+MODEL_MISSING = "missing-model"
+STORED_MAX = 4096
+OUTPUT_TOKENS_MIN = 16
+STEM_BYTES = 25
+RESPONSES = "/v1/responses"
+
+
+@dataclass(slots=True)
+class Stored:
+    """A response that can be asked for again."""
+
+    scene: Scene
+    polls_left: int = 0
+    is_cancelled: bool = False
+
+    def now(self) -> JsonObject:
+        """Return the response as a read finds it; reads bring a background response on."""
+        if self.is_cancelled:
+            return first_response(self.scene, "cancelled")
+        if self.polls_left > 0:
+            self.polls_left -= 1
+            return first_response(self.scene)
+        return final_response(self.scene)
+
+
+@dataclass(slots=True, kw_only=True)
+class Api:
+    oracle: Oracle
+    replays: Replays
+    api_key: str | None = None
+    clock: Callable[[], float] = time.time
+    make_stem: Callable[[], str] = lambda: secrets.token_hex(STEM_BYTES)
+    _cache: PrefixCache = field(default_factory=PrefixCache)
+    _stored: OrderedDict[str, Stored] = field(default_factory=OrderedDict)
+    _refusals: Counter[str] = field(default_factory=Counter)
+
+    def answer(self, received: Received, request_index: int) -> Answer:
+        try:
+            replayed = self.replays.next(received)
+            return replayed or self._routed(received, request_index)
+        except ApiError as error:
+            return error_answer(error)
+        except DirectiveInvalid as error:
+            return error_answer(ApiError(400, str(error), code="directive_invalid"))
+
+    def _routed(self, received: Received, request_index: int) -> Answer:
+        self._authenticate(received)
+        route = received.method, received.path
+        if route == ("POST", RESPONSES):
+            return self._create(_body_of(received), request_index)
+        if route == ("POST", f"{RESPONSES}/input_tokens"):
+            count = input_tokens_of(_body_of(received))
+            return json_answer({"object": "response.input_tokens", "input_tokens": count})
+        if route == ("GET", "/v1/models"):
+            return json_answer({"object": "list", "data": [_model(name) for name in MODELS]})
+        if received.method == "GET" and received.path.startswith("/v1/models/"):
+            return _one_model(received.path.rpartition("/")[2])
+        if received.path.startswith(f"{RESPONSES}/"):
+            return self._stored_response(received)
+        raise ApiError(404, f"There is nothing at {received.method} {received.path}")
+
+    def _authenticate(self, received: Received) -> None:
+        given = received.header("authorization")
+        expected = f"Bearer {self.api_key}"
+        if self.api_key is not None and not secrets.compare_digest(given, expected):
+            raise ApiError(401, "This API key is not the simulator's.")
+
+    def _create(self, body: JsonObject, request_index: int) -> Answer:
+        _check(body)
+        directive = find_directive(body)
+        words = read_words(directive)
+        faults = make_faults(words)
+        if faults.status != 200 and self._is_refused(directive, faults):  # noqa: PLR2004 - success
+            error = ApiError(
+                faults.status, "The simulator was asked to fail.", code=words.get("code")
+            )
+            return error_answer(error, faults)
+        plan = make_plan(body, words)
+        if plan.replay:
+            return self.replays.named(plan.replay, faults)
+        scene = make_scene(
+            body,
+            plan,
+            ids=Ids(stem=self.make_stem()),
+            created_at=int(self.clock()),
+            cache=self._cache,
+            hidden_tokens=self._hidden_tokens(body),
+        )
+        return self._answer_scene(scene, faults, request_index)
+
+    def _answer_scene(self, scene: Scene, faults: Faults, request_index: int) -> Answer:
+        index = self.oracle.generated(_served(scene, request_index))
+        is_background = bool(scene.body.get("background"))
+        if scene.body.get("store") is not False:
+            self._keep(scene, is_background=is_background)
+        if scene.body.get("stream"):
+            return stream_answer(tell(scene), faults, scene.plan.huge_mib, index)
+        if is_background:
+            return whole_answer(first_response(scene, "queued"), faults, 0, index)
+        return whole_answer(final_response(scene), faults, scene.plan.huge_mib, index)
+
+    def _is_refused(self, directive: str, faults: Faults) -> bool:
+        self._refusals[directive] += 1
+        return not faults.refusals_max or self._refusals[directive] <= faults.refusals_max
+
+    def _hidden_tokens(self, body: JsonObject) -> int:
+        before = body.get("previous_response_id")
+        if before is None:
+            return 0
+        stored = self._stored.get(str(before))
+        if stored is None:
+            message = f"The simulator has no response {before!r}."
+            raise ApiError(
+                400, message, code="previous_response_not_found", param="previous_response_id"
+            )
+        usage = stored.scene.usage
+        total = usage.get("total_tokens") if isinstance(usage, dict) else 0
+        return total if isinstance(total, int) else 0
+
+    def _keep(self, scene: Scene, *, is_background: bool) -> None:
+        polls = scene.plan.polls if is_background else 0
+        self._stored[scene.ids.response] = Stored(scene=scene, polls_left=polls)
+        while len(self._stored) > STORED_MAX:
+            self._stored.popitem(last=False)
+
+    def _stored_response(self, received: Received) -> Answer:
+        name, _, action = received.path.removeprefix(f"{RESPONSES}/").partition("/")
+        stored = self._stored.get(name)
+        if stored is None:
+            raise ApiError(404, f"The simulator has no response {name!r}.")
+        if (received.method, action) == ("DELETE", ""):
+            del self._stored[name]
+            return json_answer({"id": name, "object": "response", "deleted": True})
+        if (received.method, action) == ("POST", "cancel"):
+            stored.is_cancelled = stored.polls_left > 0
+            return json_answer(stored.now())
+        if (received.method, action) == ("GET", ""):
+            return _told_again(stored, parse_qs(received.query))
+        raise ApiError(404, f"There is nothing at {received.method} {received.path}")
+
+
+def _told_again(stored: Stored, query: dict[str, list[str]]) -> Answer:
+    if query.get("stream", [""])[0] != "true":
+        return json_answer(stored.now())
+    after = int(query.get("starting_after", ["-1"])[0])
+    events = (event for event in tell(stored.scene) if event["sequence_number"] > after)
+    return stream_answer(events, NO_FAULTS, stored.scene.plan.huge_mib, None)
+
+
+def _body_of(received: Received) -> JsonObject:
+    try:
+        body = json.loads(received.body)
+    except ValueError:
+        raise ApiError(400, "The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise ApiError(400, "The body is not a JSON object.")
+    return body
+
+
+def _check(body: JsonObject) -> None:
+    model = body.get("model")
+    if not isinstance(model, str):
+        raise ApiError(400, "A model is needed.", code="missing_required_parameter", param="model")
+    if model == MODEL_MISSING:
+        message = f"There is no model {model!r}."
+        raise ApiError(400, message, code="model_not_found", param="model")
+    if body.get("input") is None and body.get("prompt") is None:
+        raise ApiError(400, "An input is needed.", code="missing_required_parameter", param="input")
+    limit = body.get("max_output_tokens")
+    if limit is None:
+        return
+    if not isinstance(limit, int) or limit < OUTPUT_TOKENS_MIN:
+        message = f"max_output_tokens is a whole number of at least {OUTPUT_TOKENS_MIN}."
+        raise ApiError(400, message, code="integer_below_min_value", param="max_output_tokens")
+
+
+def _served(scene: Scene, request_index: int) -> Served:
+    return Served(
+        request_index=request_index,
+        response_id=scene.ids.response,
+        model=scene.model,
+        service_tier=scene.answered_tier,
+        usage=scene.usage,
+        tool_usage=scene.tool_usage,
+        outcome=scene.status,
+    )
+
+
+def _one_model(name: str) -> Answer:
+    if name == MODEL_MISSING:
+        raise ApiError(404, f"There is no model {name!r}.", code="model_not_found", param="model")
+    return json_answer(_model(name))
+
+
+def _model(name: str) -> JsonObject:
+    return {"id": name, "object": "model", "created": 1767225600, "owned_by": "simulator"}
