@@ -1,0 +1,216 @@
+"""What may be set, section by section: default, limits and words of each; frozen once checked.
+
+`config show` and the documentation read the texts below the fields. Not here: what is set at the
+top level (`settings`), and where values come from (`sources`).
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+_WEEK_SECONDS = 604_800
+
+
+class Secret(SecretStr):
+    """A value that no print, log or traceback shows."""
+
+    def _display(self) -> str:
+        return "***"
+
+
+Seconds = Annotated[float, Field(gt=0, le=_WEEK_SECONDS, json_schema_extra={"unit": "seconds"})]
+Bytes = Annotated[int, Field(ge=1024, json_schema_extra={"unit": "bytes"})]
+Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+
+class Database(Section):
+    """Where tenants, keys, holds and entries live."""
+
+    url: str = "sqlite:///.gateway/gateway.db"
+    """sqlite:///FILE or postgresql+psycopg://…; by default the file gateway.db in state_dir."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_known(cls, url: str) -> str:
+        if url.startswith(("sqlite:///", "postgresql+psycopg://")) and not url.endswith("///"):
+            return url
+        raise ValueError("must begin with sqlite:///FILE or postgresql+psycopg://")
+
+
+class Upstream(Section):
+    """The API that requests are passed to, and how long it may take."""
+
+    base_url: str = "https://api.openai.com/v1"
+    """The API's address with its version; a trailing slash is dropped."""
+    api_key: Secret | None = None
+    """The upstream's key; only from the environment, or in the file that api_key_file names."""
+    api_key_file: Path | None = None
+    """A file that holds the upstream's key; read again when it changes."""
+    connect_seconds: Seconds = 5
+    """How long making a connection may take."""
+    write_seconds: Seconds = 30
+    """How long the upstream may refuse to take the next bytes of a request."""
+    first_byte_seconds: Seconds = 600
+    """How long the upstream may take to answer with headers."""
+    idle_seconds: Seconds = 300
+    """How long an answer may be silent, keep-alives counted, before it counts as broken."""
+    pool_seconds: Seconds = 2
+    """How long a request may wait for a connection when all are in use."""
+    connections_max: Count = 1000
+    """Connections to the upstream at once, from one process."""
+    keepalive_seconds: Seconds = 15
+    """How long an unused connection is kept."""
+    transport: Literal["fast", "stock"] = "fast"
+    """Which HTTP transport is used: ours, or httpx's own."""
+    ca_file: Path | None = None
+    """A PEM file with the certificate authorities to trust instead of the built-in ones."""
+    proxy_url: str | None = None
+    """An HTTP proxy towards the upstream; no environment variable but ours is obeyed."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        return _http_address(url).rstrip("/")
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _is_proxy(cls, url: str | None) -> str | None:
+        return None if url is None else _http_address(url, has_userinfo=True)
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        _only_one(self, "api_key", "api_key_file")
+        return self
+
+
+class Prices(Section):
+    """What the upstream costs."""
+
+    file: Path | None = None
+    """A price file of your own; a model in it replaces the built-in book's."""
+
+
+class Admin(Section):
+    """Metrics, console and administration."""
+
+    port: Port | None = None
+    """A port of their own for /metrics, /admin and /console; else they are on the data port."""
+    token: Secret | None = None
+    """What they ask for off loopback; only from the environment, or in token_file's file."""
+    token_file: Path | None = None
+    """A file that holds the admin token; read again when it changes."""
+
+    @model_validator(mode="after")
+    def _has_one_token(self) -> Self:
+        _only_one(self, "token", "token_file")
+        return self
+
+
+class Limits(Section):
+    """How much of anything one client may have."""
+
+    request_bytes_max: Bytes = 64 * 1024 * 1024
+    """A request's body."""
+    header_bytes_max: Bytes = 64 * 1024
+    """A request's headers together."""
+    json_depth_max: Count = 64
+    """How deep a request's JSON may nest."""
+    event_bytes_max: Bytes = 1024 * 1024
+    """What the observer keeps of one event; larger ones are skimmed, and relayed all the same."""
+    queue_length_max: Count = 10_000
+    """Records that may wait for the ledger before new requests are refused."""
+    concurrent_requests_max: Count = 1000
+    """Requests of one key that may be under way at once."""
+    tenants_labelled_max: Count = 100
+    """Tenants with metrics of their own; the others are counted together."""
+    head_seconds_max: Seconds = 15
+    """How long a client may take to send a request's headers."""
+    write_stall_seconds_max: Seconds = 60
+    """How long a client may take none of the bytes that wait for it."""
+    keep_alive_seconds: Seconds = 75
+    """How long a client's unused connection is kept."""
+    rows_per_page: Count = 100
+    """Rows of one page of a listing."""
+
+
+class Drain(Section):
+    """Reading on when the client has left: its usage comes last, and is billed anyway."""
+
+    seconds_max: Seconds = 900
+    """How long an answer is read on."""
+    drains_max: Count = 100
+    """How many answers are read on at once."""
+
+
+class Ledger(Section):
+    """How holds and entries are written."""
+
+    lease_seconds: Seconds = 30
+    """How long a process may be silent before others settle its holds."""
+    batch_max: Count = 64
+    """Records written in one transaction."""
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    """SQLite only: FULL survives a loss of power, NORMAL the end of a process."""
+
+
+class Shutdown(Section):
+    """Going down."""
+
+    seconds_max: Seconds = 600
+    """How long requests may go on after SIGTERM."""
+
+
+class Keys(Section):
+    """How long a looked-up key is believed."""
+
+    fresh_seconds: Seconds = 2
+    """How long before a key is looked up again: a revoked key ends within this time."""
+    stale_seconds_max: Seconds = 300
+    """How long a known key stays valid while the database does not answer."""
+    cached_max: Count = 10_000
+    """Keys kept in memory."""
+
+
+class Policy(Section):
+    """What all tenants may do unless told otherwise."""
+
+    unpriced: Literal["deny", "record"] = "deny"
+    """A model without a price: deny refuses it, record passes it and keeps its cost open."""
+
+
+class Log(Section):
+    """What is written to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important lines that are written."""
+    format: Literal["json", "text"] = "json"
+    """One JSON object a line, or text for people."""
+
+
+def _http_address(url: str, *, has_userinfo: bool = False) -> str:
+    address = urlsplit(url)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError("must be an address like https://api.openai.com/v1")
+    if address.username is not None and not has_userinfo:
+        raise ValueError("must not hold a user name or password")
+    if address.query or address.fragment:
+        raise ValueError("must not hold a query or fragment")
+    return url
+
+
+def _only_one(section: Section, value: str, file: str) -> None:
+    if getattr(section, value) is not None and getattr(section, file) is not None:
+        raise ValueError(f"{value} and {file} are both set: keep one")

@@ -1,0 +1,70 @@
+"""Sections: what a value may be."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.config.sections import Admin, Database, Limits, Secret, Upstream
+
+
+def test_an_upstream_address_loses_its_trailing_slash() -> None:
+    assert Upstream(base_url="https://api.example/v1/").base_url == "https://api.example/v1"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "api.openai.com/v1",
+        "ftp://api.example",
+        "https://",
+        "https://user:word@api.example/v1",
+        "https://api.example/v1?key=1",
+        "https://api.example/v1#top",
+    ],
+)
+def test_what_is_no_plain_http_address_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError):
+        Upstream(base_url=address)
+
+
+def test_a_proxy_may_ask_for_a_password() -> None:
+    assert Upstream(proxy_url="http://me:word@proxy:3128").proxy_url == "http://me:word@proxy:3128"
+    with pytest.raises(ValidationError):
+        Upstream(proxy_url="proxy:3128")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "postgresql+psycopg://u@host/db"])
+def test_known_databases(url: str) -> None:
+    assert Database(url=url).url == url
+
+
+@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite://", "sqlite:///", "x.db"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="postgresql\\+psycopg"):
+        Database(url=url)
+
+
+def test_a_secret_comes_from_one_place() -> None:
+    with pytest.raises(ValidationError, match="api_key and api_key_file are both set"):
+        Upstream(api_key=Secret("k"), api_key_file=Path("f"))
+    with pytest.raises(ValidationError, match="token and token_file are both set"):
+        Admin(token=Secret("t"), token_file=Path("f"))
+
+
+def test_a_secret_shows_itself_to_nobody() -> None:
+    upstream = Upstream(api_key=Secret("sk-hidden"))
+    assert "sk-hidden" not in f"{upstream!r} {upstream} {upstream.model_dump()}"
+    assert repr(upstream.api_key) == "Secret('***')"
+
+
+def test_no_limit_is_nothing_or_less() -> None:
+    with pytest.raises(ValidationError):
+        Limits(queue_length_max=0)
+    with pytest.raises(ValidationError):
+        Limits(head_seconds_max=0)
+
+
+def test_sections_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Limits().rows_per_page = 5  # type: ignore[misc]  # the very mistake
