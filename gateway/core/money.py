@@ -4,9 +4,14 @@ Floats never touch money: a price is a decimal string until it is an int, a cost
 it is a decimal string again.
 """
 
-from decimal import ROUND_CEILING, Decimal
+import re
+from fractions import Fraction
+from math import ceil
 
 PUSD_PER_USD = 10**12
+PUSD_MAX = 2**63 - 1  # what a BIGINT column holds
+
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,40})?", re.ASCII)
 
 
 def to_usd(cost_pusd: int) -> str:
@@ -21,11 +26,10 @@ def pusd_per_unit(usd: str, *, units: int) -> tuple[int, bool]:
     Returns the price and whether it had to be rounded up to be whole.
     Raises ValueError when `usd` is no plain decimal number, or is negative.
     """
-    try:
-        exact = Decimal(usd) * PUSD_PER_USD / units
-    except ArithmeticError as broken:
-        raise ValueError(f"{usd!r} is not a decimal number of USD") from broken
-    if not exact.is_finite() or exact < 0:
+    if not _DECIMAL.fullmatch(usd):
+        raise ValueError(f"{usd!r} is not a decimal number of USD")
+    exact = Fraction(usd) * PUSD_PER_USD / units
+    if exact < 0:
         raise ValueError(f"{usd!r} is not a price: it must be zero or more")
-    whole = exact.to_integral_value(rounding=ROUND_CEILING)
-    return int(whole), whole != exact
+    whole = ceil(exact)
+    return whole, whole != exact
