@@ -4,6 +4,7 @@ By hand, because the faults need the raw connection; it serves well-behaved clie
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -43,9 +44,12 @@ def header_of(headers: Headers, name: str) -> str:
 
 
 async def read_request(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    reader: asyncio.StreamReader, write: Callable[[bytes], None]
 ) -> Received | None:
-    """Return the next request, or None when the client has closed the connection between two."""
+    """Return the next request, or None when the client has closed the connection between two.
+
+    `write` is for the client that waits to be told to send its body.
+    """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
@@ -56,7 +60,7 @@ async def read_request(
         raise RequestMalformed("the request's head is too large") from None
     method, target, headers = _parse_head(head)
     if header_of(headers, "expect").lower() == "100-continue":
-        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = await _read_body(reader, headers)
     return Received(method=method, target=target, headers=headers, body=body)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from gateway.simulator.directive import JsonObject
 
-DEPTH_MAX = 12
+DEPTH_MAX = 12  # deeper lists are as short as they may be
+NULL_DEPTH = 4  # deeper values are null where they may be
 _STRINGS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
@@ -36,7 +37,7 @@ def _value(schema: JsonObject, root: JsonObject, depth: int) -> Any:
         fields = schema.get("properties") or {}
         return {name: _value(inner, root, depth + 1) for name, inner in fields.items()}
     if kind == "array":
-        count = 0 if depth >= DEPTH_MAX else max(1, schema.get("minItems", 0))
+        count = max(0 if depth >= DEPTH_MAX else 1, schema.get("minItems", 0))
         return [_value(schema.get("items") or {}, root, depth + 1) for _ in range(count)]
     return _leaf(kind, schema)
 
@@ -54,7 +55,7 @@ def _resolved(schema: JsonObject, root: JsonObject) -> JsonObject:
 def _preferred(choices: list[JsonObject], depth: int) -> JsonObject:
     """Return the first choice, or past the depth limit a null where one is allowed."""
     nulls = [choice for choice in choices if choice.get("type") == "null"]
-    return nulls[0] if nulls and depth >= DEPTH_MAX else choices[0]
+    return nulls[0] if nulls and depth >= NULL_DEPTH else choices[0]
 
 
 def _type_of(schema: JsonObject) -> str:

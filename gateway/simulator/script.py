@@ -44,6 +44,15 @@ class Scene:
         return "incomplete" if is_cut else "completed"
 
     @property
+    def reason(self) -> str | None:
+        """Why it did not complete."""
+        if self.plan.is_failure:
+            return self.plan.error_code
+        if self.output.is_truncated:
+            return "max_output_tokens"
+        return self.plan.reason if self.status == "incomplete" else None
+
+    @property
     def requested_tier(self) -> str:
         return str(self.body.get("service_tier") or "auto")
 
@@ -116,10 +125,9 @@ def final_response(scene: Scene) -> JsonObject:
     if status == "completed":
         changes["completed_at"] = scene.created_at + 1
     if status == "incomplete":
-        cut = "max_output_tokens" if scene.output.is_truncated else scene.plan.reason
-        changes["incomplete_details"] = {"reason": cut}
+        changes["incomplete_details"] = {"reason": scene.reason}
     if status == "failed":
-        changes["error"] = {"code": scene.plan.error_code, "message": scene.plan.error_message}
+        changes["error"] = {"code": scene.reason, "message": scene.plan.error_message}
     return _response(scene, status, changes)
 
 

@@ -138,7 +138,7 @@ class Simulator:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             try:
-                received = await read_request(reader, writer)
+                received = await read_request(reader, writer.write)
             except RequestMalformed as error:
                 await self._send(writer, error_answer(ApiError(400, str(error))))
                 return
