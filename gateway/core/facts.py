@@ -1,0 +1,273 @@
+"""What a response says of itself: the values that matter in a terminal event or a whole body.
+
+Here: which paths are looked for, how a document in memory is read, and what the values mean. Not
+here: documents that pass in pieces (`skim`), or when a stream has ended (`observer`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE, Node, Skimmed, Skimmer
+from gateway.core.usage import NO_TOOLS, ToolUse, Usage, UsageInvalid, tool_use_from, usage_from
+
+COMPLETED: Final = "response.completed"
+INCOMPLETE: Final = "response.incomplete"
+FAILED: Final = "response.failed"
+CANCELLED: Final = "response.cancelled"
+TERMINAL_EVENTS = frozenset({COMPLETED, INCOMPLETE, FAILED, CANCELLED})
+
+_TERMINAL_BY_STATUS = {
+    "completed": COMPLETED,
+    "complete": COMPLETED,  # no word of the definition, but some hosts send it
+    "incomplete": INCOMPLETE,
+    "failed": FAILED,
+    "cancelled": CANCELLED,
+}
+_COMPACTION = "response.compaction"  # has no status, and is billed like a response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One response, or an error in its place, as far as it could be read."""
+
+    type: str | None = None  # of the event
+    object: str | None = None
+    response_id: str | None = None
+    status: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    usage: Usage | None = None
+    is_usage_invalid: bool = False
+    tools: ToolUse = NO_TOOLS
+    reason: str | None = None
+    has_output: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What was seen of one response. `terminal` is None where it has not ended, or was cut off."""
+
+    terminal: str | None = None
+    response_id: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    status: str | None = None
+    usage: Usage | None = None
+    tools: ToolUse = NO_TOOLS
+    reason: str | None = None
+    has_output: bool = False
+    is_suspect: bool = False
+    problem: str | None = None
+    event_counts: dict[str, int] = field(default_factory=dict)
+
+
+class _Item(Struct):
+    type: Raw = Raw()
+    action: Raw = Raw()
+
+
+class _Response(Struct):
+    id: Raw = Raw()
+    object: Raw = Raw()
+    status: Raw = Raw()
+    model: Raw = Raw()
+    service_tier: Raw = Raw()
+    usage: Raw = Raw()
+    tool_usage: Raw = Raw()
+    error: Raw = Raw()
+    incomplete_details: Raw = Raw()
+    output: Raw = Raw()
+
+
+class _Event(Struct):
+    type: Raw = Raw()
+    error: Raw = Raw()
+    code: Raw = Raw()
+    response: Raw = Raw()
+
+
+_EVENT_LEAVES = ("type", "error", "code")
+_RESPONSE_LEAVES = tuple(name for name in _Response.__struct_fields__ if name != "output")
+_decode = msgspec.json.Decoder().decode
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
+_decode_items = msgspec.json.Decoder(list[Raw]).decode
+_decode_item = msgspec.json.Decoder(_Item).decode
+_decode_name = msgspec.json.Decoder(str).decode
+
+
+def skim(document: bytes, *, is_event: bool) -> Skimmed | None:
+    """The values in `document`, an event's data or a body; None when it cannot be read.
+
+    What the strict decoder refuses is walked instead: half a surrogate pair in an echoed text, or
+    a deep schema, must not cost the usage beside it.
+    """
+    found = Skimmed()
+    try:
+        if is_event:
+            event = _decode_event(document)
+            _take(found, event, _EVENT_LEAVES, "")
+            if _is_a(event.response, b"{"):
+                _take_response(found, _decode_response(event.response), "response.")
+        else:
+            _take_response(found, _decode_response(document), "")
+    except (ValueError, RecursionError):
+        skimmer = Skimmer(EVENT if is_event else BODY)
+        skimmer.feed(document)
+        return skimmer.end()
+    return found
+
+
+def facts_from(found: Skimmed, *, is_event: bool) -> Facts:
+    prefix = "response." if is_event else ""
+    usage, is_invalid = _usage(found.values.get(f"{prefix}usage"))
+    return Facts(
+        type=_text(found, "type"),
+        object=_text(found, f"{prefix}object"),
+        response_id=_text(found, f"{prefix}id"),
+        status=_text(found, f"{prefix}status"),
+        model=_text(found, f"{prefix}model"),
+        service_tier=_text(found, f"{prefix}service_tier"),
+        usage=usage,
+        is_usage_invalid=is_invalid,
+        tools=_tools(found, prefix),
+        reason=_reason(found, prefix),
+        has_output=bool(found.items),
+    )
+
+
+def _usage(raw: bytes | None) -> tuple[Usage | None, bool]:
+    try:
+        return (None if raw is None else usage_from(_decode(raw))), False
+    except (UsageInvalid, ValueError, RecursionError):
+        return None, True
+
+
+def _tools(found: Skimmed, prefix: str) -> ToolUse:
+    items: dict[tuple[str, str], int] = {}
+    for (kind, action), count in found.items.items():
+        key = (_as_text(_value(kind)) or "", _as_text(_value(action)) or "")
+        items[key] = items.get(key, 0) + count
+    return tool_use_from(_value(found.values.get(f"{prefix}tool_usage", b"")), items)
+
+
+def _reason(found: Skimmed, prefix: str) -> str | None:
+    """Why it ended as it did: cut short, else the response's error, else the event's own."""
+    details = _value(found.values.get(f"{prefix}incomplete_details", b""))
+    reason = _as_text(details.get("reason")) if isinstance(details, dict) else None
+    return (
+        reason
+        or _error_code(found.values.get(f"{prefix}error", b""))
+        or _error_code(found.values.get("error", b""))
+        or _text(found, "code")
+    )
+
+
+def _error_code(raw: bytes) -> str | None:
+    error = _value(raw)
+    if not isinstance(error, dict):
+        return None
+    return _as_text(error.get("code")) or _as_text(error.get("type"))
+
+
+def _text(found: Skimmed, path: str) -> str | None:
+    return _as_text(_value(found.values.get(path, b"")))
+
+
+def _as_text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _value(raw: bytes) -> object:
+    """Decoded; None when it is absent, null or unreadable."""
+    try:
+        return _decode(raw) if raw else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _take(found: Skimmed, struct: Struct, names: tuple[str, ...], prefix: str) -> None:
+    for name in names:
+        value = bytes(getattr(struct, name))
+        if value:
+            found.values[prefix + name] = value if len(value) <= KEPT_BYTES_MAX else UNREADABLE
+
+
+def _take_response(found: Skimmed, response: _Response, prefix: str) -> None:
+    _take(found, response, _RESPONSE_LEAVES, prefix)
+    if _is_a(response.output, b"["):
+        for element in _decode_items(response.output):
+            item = _item_in(element)
+            found.count(bytes(item.type), bytes(_item_in(item.action).type))
+
+
+def _item_in(raw: Raw) -> _Item:
+    return _decode_item(raw) if _is_a(raw, b"{") else _Item()
+
+
+def _is_a(raw: Raw, opening: bytes) -> bool:
+    return memoryview(raw)[:1] == opening
+
+
+def _object(path: str, leaves: tuple[str, ...], **branches: Node) -> Node:
+    prefix = f"{path}." if path else ""
+    return Node(path, {**{name: Node(prefix + name) for name in leaves}, **branches})
+
+
+def _response_node(path: str) -> Node:
+    output = f"{path}.output" if path else "output"
+    action = _object(f"{output}[].action", ("type",))
+    item = _object(f"{output}[]", ("type",), action=action)
+    return _object(path, _RESPONSE_LEAVES, output=Node(output, element=item))
+
+
+BODY = _response_node("")
+EVENT = _object("", _EVENT_LEAVES, response=_response_node("response"))
+
+
+def observe(
+    facts: Facts,
+    *,
+    terminal: str | None,
+    problem: str | None = None,
+    event_counts: dict[str, int] | None = None,
+) -> Observation:
+    usage = facts.usage
+    return Observation(
+        terminal=terminal,
+        response_id=facts.response_id,
+        model=facts.model,
+        service_tier=facts.service_tier,
+        status=facts.status,
+        usage=usage,
+        tools=facts.tools,
+        reason=facts.reason,
+        has_output=facts.has_output,
+        is_suspect=facts.has_output and usage is not None and not usage.output_tokens,
+        problem=problem or _usage_problem(facts, terminal),
+        event_counts=event_counts or {},
+    )
+
+
+def _usage_problem(facts: Facts, terminal: str | None) -> str | None:
+    if facts.is_usage_invalid:
+        return "usage_invalid"
+    if facts.usage is not None or terminal is None:
+        return None
+    is_owed = facts.has_output or terminal in {COMPLETED, INCOMPLETE}
+    return "usage_missing" if is_owed else None
+
+
+def observe_body(facts: Facts | None) -> Observation:
+    """A whole body has no terminal event: its status says how it ended."""
+    if facts is None:
+        return Observation(problem="body_unreadable")
+    terminal = _TERMINAL_BY_STATUS.get(facts.status or "")
+    if facts.object == _COMPACTION:
+        terminal = terminal or COMPLETED
+    elif facts.object != "response":
+        return Observation(reason=facts.reason)  # a list, an error, an item: nothing was used
+    return observe(facts, terminal=terminal)

@@ -1,0 +1,150 @@
+"""Watches a stream of events go by: its terminal event is read, the others are counted by type.
+
+Not here: how bytes become events (`sse`), or what a terminal event says (`facts`).
+"""
+
+import re
+from dataclasses import replace
+
+from gateway.core.facts import EVENT, TERMINAL_EVENTS, Facts, Observation, facts_from, observe, skim
+from gateway.core.skim import Skimmed, Skimmer
+from gateway.core.sse import EVENT_BYTES_MAX, ServerSentEvent, SSEDecoder
+
+EVENT_TYPES_MAX = 256
+EVENT_TYPE_CHARS_MAX = 64
+
+_OPENING_EVENTS = frozenset({"response.created", "response.queued", "response.in_progress"})
+_OUTPUT_PREFIXES = (
+    "response.output_",  # items and text
+    "response.content_part.",
+    "response.reasoning",
+    "response.refusal",
+)
+_type_at_start = re.compile(
+    rb'[ \t\n]*\{[ \t\n]*(?:"sequence_number"[ \t\n]*:[ \t\n]*[0-9]+[ \t\n]*,[ \t\n]*)?'
+    rb'"type"[ \t\n]*:[ \t\n]*"([^"\\]{1,%d})"' % EVENT_TYPE_CHARS_MAX
+).match
+
+
+class StreamObserver:
+    """Reads terminal events, and the response's id; other events are counted by type, unparsed."""
+
+    def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
+        self.response_id: str | None = None
+        self.has_output = False
+        self.first_output = False
+        self.events = 0
+        self._decoder = SSEDecoder(event_bytes_max=event_bytes_max, overflow=_skim_large)
+        self._counts: dict[str, list[int]] = {}
+        self._plain: dict[bytes, list[int]] = {}  # counts of the types that need no second look
+        self._terminal: str | None = None
+        self._facts = Facts()
+        self._error: str | None = None
+        self._is_unreadable = False
+        self._is_reported = False
+        self._is_ended = False
+
+    def feed(self, chunk: bytes) -> int | None:
+        offset = None
+        events = self._decoder.feed(chunk)
+        self.events += len(events)
+        for event in events:
+            found = _type_at_start(event.data) if event.data else None
+            count = self._plain.get(found[1]) if found else None
+            if count is not None and event.type not in TERMINAL_EVENTS:
+                count[0] += 1
+            elif self._take(event) and offset is None:
+                offset = event.start
+        if self._is_reported or offset is None:
+            return None
+        self._is_reported = True
+        return offset
+
+    def end(self, *, is_clean: bool) -> Observation:
+        event = self._decoder.end() if is_clean and not self._is_ended else None
+        self._is_ended = True
+        if event is not None:
+            if _found(event) is not None:
+                self.events += 1
+                self._take(event)
+            elif self._type(event) in TERMINAL_EVENTS:
+                self._is_unreadable = True
+        return self.observation
+
+    @property
+    def observation(self) -> Observation:
+        facts = replace(
+            self._facts,
+            response_id=self.response_id,
+            reason=self._facts.reason or self._error,
+            has_output=self.has_output,
+        )
+        return observe(
+            facts,
+            terminal=self._terminal,
+            problem="event_unreadable" if self._is_unreadable else None,
+            event_counts={kind: count[0] for kind, count in self._counts.items()},
+        )
+
+    def _take(self, event: ServerSentEvent) -> bool:
+        """Whether it is a terminal event."""
+        kind = self._type(event)
+        count = self._count(kind)
+        if kind in TERMINAL_EVENTS:
+            self._take_terminal(event, kind)
+            return True
+        if kind in _OPENING_EVENTS:
+            self._take_opening(event)
+        elif kind == "error":
+            found = _found(event)
+            self._error = facts_from(found, is_event=True).reason if found else self._error
+        else:
+            if kind.startswith(_OUTPUT_PREFIXES) or kind.endswith(".delta"):
+                self.has_output = self.first_output = True
+            if len(self._plain) < EVENT_TYPES_MAX:
+                self._plain[kind.encode()] = count
+        return False
+
+    def _type(self, event: ServerSentEvent) -> str:
+        """The type in the data decides; the event line is taken where the data says nothing."""
+        if event.data:
+            found = _type_at_start(event.data)
+            kind = found[1].decode("utf-8", "replace") if found else None
+            if kind is not None and (kind == event.type or event.type not in TERMINAL_EVENTS):
+                return kind
+        skimmed = _found(event)
+        return (facts_from(skimmed, is_event=True).type if skimmed else None) or event.type
+
+    def _count(self, kind: str) -> list[int]:
+        name = kind[:EVENT_TYPE_CHARS_MAX]
+        if name not in self._counts and len(self._counts) >= EVENT_TYPES_MAX:
+            name = "other"
+        count = self._counts.setdefault(name, [0])
+        count[0] += 1
+        return count
+
+    def _take_opening(self, event: ServerSentEvent) -> None:
+        if self.response_id is None:
+            found = _found(event)
+            self.response_id = facts_from(found, is_event=True).response_id if found else None
+
+    def _take_terminal(self, event: ServerSentEvent, kind: str) -> None:
+        found = _found(event)
+        facts = facts_from(found, is_event=True) if found else Facts()
+        self.has_output = self.has_output or facts.has_output
+        if self._facts.usage is not None and facts.usage is None:
+            return  # the last usage that is not null wins, with all that was said beside it
+        self._terminal = kind
+        self._facts = facts
+        self._is_unreadable = found is None
+        self.response_id = self.response_id or facts.response_id
+
+
+def _skim_large() -> Skimmer:
+    return Skimmer(EVENT)
+
+
+def _found(event: ServerSentEvent) -> Skimmed | None:
+    if isinstance(event.overflow, Skimmer):
+        return event.overflow.end()
+    return skim(event.data or b"", is_event=True)
