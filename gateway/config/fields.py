@@ -29,7 +29,12 @@ def shown(settings: Settings, name: str) -> str | int | float | None:
         value = getattr(value, part)
     if value is None or isinstance(value, int | float):
         return value
-    return _PASSWORD.sub(r"\1:***@", str(value))
+    return without_password(str(value))
+
+
+def without_password(url: str) -> str:
+    """An address as it may be shown: its password, if any, as `***`."""
+    return _PASSWORD.sub(r"\1:***@", url)
 
 
 def has_password(value: object) -> bool:

@@ -1,0 +1,156 @@
+"""`gateway prices`: what the book says, and whether a file of the operator's can join it."""
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.access import now_us, settings_from
+from gateway.cli.exits import CheckFailed, SettingsRefused
+from gateway.cli.options import ConfigOption, JsonOption, verb_group
+from gateway.cli.output import print_json, print_table, talk
+from gateway.cli.times import iso, iso_or_none
+from gateway.core.money import to_usd
+
+if TYPE_CHECKING:
+    from gateway.core.prices import ModelPrice, PriceBook, Rates
+
+app = verb_group(words="What the upstream's models cost.")
+
+_METERS = ("input", "cached", "cache_write", "cache_write_12h", "output")
+_TOKENS_PER_PRICE = 1_000_000
+_CALLS_PER_PRICE = 1_000
+
+
+@app.command("list")
+def list_prices(json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Every model's prices in force now: USD per million tokens of the default tier."""
+    book = _book_in_force(config)
+    cards = book.in_force(now_us())
+    if json:
+        print_json([_record(card) for card in cards])
+        return
+    talk(f"price book {book.version}, USD per million tokens, default tier")
+    print_table(
+        ["model", *_METERS],
+        [[card.name, *_per_million(card.tiers["default"].short)] for card in cards],
+    )
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="A price file (TOML).")]) -> None:
+    """Whether a price file can be used, and what it would change."""
+    built_in, book = _book(None), _book(file)
+    added = sorted(set(book.names()) - set(built_in.names()))
+    changed = sorted(set(book.names()) - set(added) - _unchanged(built_in, book))
+    gone = sorted(set(built_in.names()) - set(book.names()))
+    for verb, names in (("adds", added), ("replaces", changed), ("removes", gone)):
+        if names:
+            print(f"{verb} {', '.join(names)}")
+    print(f"{file} is valid: {len(book.names())} models with it, version {book.version}")
+
+
+@app.command()
+def show(
+    model: Annotated[str, typer.Argument(help="A model's name, as requests give it.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """One model's prices in force now, every tier."""
+    book = _book_in_force(config)
+    card = book.find(model, now_us())
+    if card is None:
+        close = difflib.get_close_matches(model, book.names(), n=1)
+        hint = f"did you mean {close[0]}?" if close else "`gateway prices list` lists all"
+        raise CheckFailed(f"no price is known for {model!r}; {hint}")
+    if json:
+        print_json(_record(card))
+    else:
+        _print_card(card)
+
+
+def _book_in_force(config: Path | None) -> "PriceBook":
+    file = settings_from(config).prices.file
+    try:
+        return _book(file)
+    except CheckFailed as invalid:
+        raise SettingsRefused(str(invalid)) from None
+
+
+def _book(file: Path | None) -> "PriceBook":
+    from gateway.adapters.pricefile import PriceFileInvalid, load_prices
+
+    try:
+        return load_prices(*([file] if file else []))
+    except PriceFileInvalid as invalid:
+        raise CheckFailed(str(invalid)) from None
+
+
+def _unchanged(built_in: "PriceBook", book: "PriceBook") -> set[str]:
+    return {
+        name
+        for name in built_in.names()
+        if [replace(card, version="") for card in built_in.cards[name]]
+        == [replace(card, version="") for card in book.cards.get(name, ())]
+    }
+
+
+def _print_card(card: "ModelPrice") -> None:
+    print(f"model   {card.name}")
+    print(f"source  {card.source}")
+    print(f"book    {card.version}, in force from {_day(card.effective_from_us)}")
+    print(f"tokens  at most {card.input_tokens_max:,} in and {card.output_tokens_max:,} out")
+    for tool, fee_pusd in card.tool_fees_pusd.items():
+        print(f"fee     {tool}: {_usd(fee_pusd * _CALLS_PER_PRICE)} USD per 1,000 calls")
+    threshold = card.long_context_threshold_tokens
+    print("USD per million tokens:")
+    rows = []
+    for name, tier in card.tiers.items():
+        rows.append([name, *_per_million(tier.short)])
+        if tier.long is not None:
+            rows.append([f"{name}, input above {threshold:,}", *_per_million(tier.long)])
+    print_table(["tier", *_METERS], rows)
+
+
+def _per_million(rates: "Rates") -> list[str | None]:
+    units = [getattr(rates, meter) for meter in _METERS]
+    return [None if unit is None else _usd(unit * _TOKENS_PER_PRICE) for unit in units]
+
+
+def _usd(pusd: int) -> str:
+    """USD for people: no more decimals than it takes, at least two."""
+    whole, _, decimals = to_usd(pusd).partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def _record(card: "ModelPrice") -> dict[str, object]:
+    return {
+        "model": card.name,
+        "version": card.version,
+        "effective_from": iso_or_none(card.effective_from_us),
+        "effective_to": iso_or_none(card.effective_to_us),
+        "source": card.source,
+        "input_tokens_max": card.input_tokens_max,
+        "output_tokens_max": card.output_tokens_max,
+        "long_context_threshold_tokens": card.long_context_threshold_tokens,
+        "usd_per_token": {
+            name: {
+                "short": _usd_per_token(tier.short),
+                "long": None if tier.long is None else _usd_per_token(tier.long),
+            }
+            for name, tier in card.tiers.items()
+        },
+        "usd_per_call": {tool: to_usd(pusd) for tool, pusd in card.tool_fees_pusd.items()},
+        "rounded": list(card.rounded),
+    }
+
+
+def _usd_per_token(rates: "Rates") -> dict[str, str | None]:
+    units = {meter: getattr(rates, meter) for meter in _METERS}
+    return {meter: None if unit is None else to_usd(unit) for meter, unit in units.items()}
+
+
+def _day(us: int | None) -> str:
+    return "the beginning" if us is None else iso(us)[:10]
