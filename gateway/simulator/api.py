@@ -25,12 +25,22 @@ from gateway.simulator.items import Ids
 from gateway.simulator.oracle import Oracle, Served
 from gateway.simulator.plan import make_plan
 from gateway.simulator.replay import Replays
+from gateway.simulator.schema import SchemaInvalid
 from gateway.simulator.script import Scene, final_response, first_response, make_scene, tell
 from gateway.simulator.usage import PrefixCache, input_tokens_of
 from gateway.simulator.wire import Answer
 
 MODELS = ("gpt-6-sol", "gpt-5.6", "gpt-5.4", "gpt-5-mini", "gpt-4.1", "gpt-4o", "gpt-4o-mini")
 MODEL_MISSING = "missing-model"
+SHAPES: dict[str, type] = {
+    "include": list,
+    "max_tool_calls": int,
+    "metadata": dict,
+    "reasoning": dict,
+    "stream_options": dict,
+    "text": dict,
+    "tools": list,
+}
 STORED_MAX = 4096
 OUTPUT_TOKENS_MIN = 16
 STEM_BYTES = 25
@@ -74,6 +84,8 @@ class Api:
             return error_answer(error)
         except DirectiveInvalid as error:
             return error_answer(ApiError(400, str(error), code="directive_invalid"))
+        except SchemaInvalid as error:
+            return error_answer(ApiError(400, str(error), code="invalid_json_schema"))
 
     def _routed(self, received: Received, request_index: int) -> Answer:
         self._authenticate(received)
@@ -174,7 +186,10 @@ class Api:
 def _told_again(stored: Stored, query: dict[str, list[str]]) -> Answer:
     if query.get("stream", [""])[0] != "true":
         return json_answer(stored.now())
-    after = int(query.get("starting_after", ["-1"])[0])
+    wanted = query.get("starting_after", ["-1"])[0]
+    if not wanted.removeprefix("-").isdecimal():
+        raise ApiError(400, "That is no sequence number.", param="starting_after")
+    after = int(wanted)
     events = (event for event in tell(stored.scene) if event["sequence_number"] > after)
     return stream_answer(events, NO_FAULTS, stored.scene.plan.huge_mib, None)
 
@@ -198,6 +213,11 @@ def _check(body: JsonObject) -> None:
         raise ApiError(400, message, code="model_not_found", param="model")
     if body.get("input") is None and body.get("prompt") is None:
         raise ApiError(400, "An input is needed.", code="missing_required_parameter", param="input")
+    for name, shape in SHAPES.items():
+        if not isinstance(body.get(name), shape | None):
+            raise ApiError(400, f"{name} is of the wrong type.", code="invalid_type", param=name)
+    if not all(isinstance(tool, dict) for tool in body.get("tools") or []):
+        raise ApiError(400, "A tool is not an object.", code="invalid_type", param="tools")
     limit = body.get("max_output_tokens")
     if limit is None:
         return

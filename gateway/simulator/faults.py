@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.simulator.directive import DirectiveInvalid, Words, whole_number
 
-SECONDS_MAX = 600.0
+WAIT_MAX = 600_000.0  # milliseconds mostly; in seconds it is more than anyone waits
 JOINED_BYTES_MAX = 1024 * 1024
 _CUT_SIZES = (1, 2, 3, 7, 29, 211, 1500)
 
@@ -57,9 +57,9 @@ def make_faults(words: Words) -> Faults:
         cut=_position(words.get("cut")),
         reset=_position(words.get("reset")),
         stall=_position(stall or None),
-        stall_seconds=_seconds(seconds or "1"),
+        stall_seconds=_duration(seconds or "1"),
         event_delay_seconds=_event_delay(words),
-        head_delay_seconds=_seconds(words.get("delay", "0")) / 1000,
+        head_delay_seconds=_duration(words.get("delay", "0")) / 1000,
         split=_split(words.get("split", "")),
         line_end=b"\r\n" if "crlf" in words else b"\r" if "cr" in words else b"\n",
         has_bom="bom" in words,
@@ -119,20 +119,20 @@ def _position(text: str | None) -> Position | None:
     return Position(offset=int(offset), is_from_terminal=is_from_terminal)
 
 
-def _seconds(text: str) -> float:
+def _duration(text: str) -> float:
     try:
-        seconds = float(text)
+        duration = float(text)
     except ValueError:
         raise DirectiveInvalid(f"the simulator cannot wait for {text!r}") from None
-    if not 0 <= seconds <= SECONDS_MAX * 1000:
+    if not 0 <= duration <= WAIT_MAX:
         raise DirectiveInvalid(f"the simulator does not wait for {text!r}")
-    return seconds
+    return duration
 
 
 def _event_delay(words: Words) -> float:
     """`slow` is milliseconds for each event, `pace` events for each second."""
     pace = whole_number(words, "pace")
-    return 1 / pace if pace else _seconds(words.get("slow", "0")) / 1000
+    return 1 / pace if pace else _duration(words.get("slow", "0")) / 1000
 
 
 def _split(text: str) -> str:

@@ -19,8 +19,15 @@ _STRINGS = {
 }
 
 
+class SchemaInvalid(ValueError):
+    """The schema is none, or nothing finite satisfies it."""
+
+
 def instance_of(schema: JsonObject) -> Any:
-    return _value(schema, schema, 0)
+    try:
+        return _value(schema, schema, 0)
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError):
+        raise SchemaInvalid("The simulator cannot satisfy this JSON schema.") from None
 
 
 def _value(schema: JsonObject, root: JsonObject, depth: int) -> Any:

@@ -15,6 +15,9 @@ class City(BaseModel):
     people: int
 
 
+UNKNOWN = {"type": "json_schema", "schema": {"$ref": "#/nowhere"}}
+
+
 def client(sim: Simulator, key: str = "any") -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=sim.base_url, api_key=key, max_retries=0)
 
@@ -110,6 +113,9 @@ def test_the_sdk_works_without_async_too() -> None:
         ({"model": "m", "input": "[sim: colour=red]"}, "directive_invalid"),
         ({"model": "m", "input": "[sim: replay=none]"}, None),
         ({"model": "m", "input": "x", "previous_response_id": "r"}, "previous_response_not_found"),
+        ({"model": "m", "input": "x", "tools": "none"}, "invalid_type"),
+        ({"model": "m", "input": "x", "tools": [1]}, "invalid_type"),
+        ({"model": "m", "input": "x", "text": {"format": UNKNOWN}}, "invalid_json_schema"),
         (b"{not json", None),
         (b"[1]", None),
     ],
@@ -182,4 +188,6 @@ async def test_a_stream_can_be_told_again(sim: Simulator) -> None:
         stream = await sdk.responses.retrieve(made.id, stream=True, starting_after=10)
         told = [event async for event in stream]
     assert (told[0].sequence_number, told[-1].type) == (11, "response.completed")
+    path = f"/v1/responses/{made.id}?stream=true&starting_after=soon"
+    assert (await call(sim.base_url, "GET", path)).status == 400
     assert len(sim.served) == 1

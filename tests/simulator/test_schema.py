@@ -5,7 +5,7 @@ from enum import Enum
 import pytest
 from pydantic import BaseModel, Field
 
-from gateway.simulator.schema import instance_of
+from gateway.simulator.schema import SchemaInvalid, instance_of
 
 
 class Colour(Enum):
@@ -50,3 +50,18 @@ def test_single_values(schema: dict[str, object], value: object) -> None:
 def test_an_endless_list_ends() -> None:
     schema = {"type": "object", "properties": {"more": {"type": "array", "items": {"$ref": "#"}}}}
     assert "more" in instance_of(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/nowhere"},
+        {"anyOf": [{"$ref": "#"}]},
+        {"properties": [1]},
+        {"enum": {"a": 1}},
+        {"anyOf": [4]},
+    ],
+)
+def test_a_schema_that_nothing_satisfies_is_refused(schema: dict[str, object]) -> None:
+    with pytest.raises(SchemaInvalid):
+        instance_of(schema)
