@@ -1,9 +1,12 @@
 """The golden streams are what the simulator writes today."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from gateway.core.observer import observer_for
 from gateway.simulator.transcripts import CASES, transcript, write_all
 
 GOLDEN = Path(__file__).parent.parent / "transcripts"
@@ -21,3 +24,18 @@ def test_all_are_written(tmp_path: Path) -> None:
     written = {path.name for path in tmp_path.iterdir()}
     assert len(written) == 2 * len(CASES)
     assert written <= {path.name for path in GOLDEN.iterdir()}
+
+
+@pytest.mark.parametrize("step", [10**9, 1, 7])
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.sse")), ids=lambda path: path.stem)
+def test_the_observer_reads_what_was_played(path: Path, step: int) -> None:
+    expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    observer = observer_for(status=200, content_type="text/event-stream", content_encoding="")
+    stream = path.read_bytes()
+    for at in range(0, len(stream), step):
+        observer.feed(stream[at : at + step])
+    read = asdict(observer.end(is_clean=True))
+    read["web_searches"] = read["tools"]["web_searches"]
+    if read["usage"] is not None:
+        del read["usage"]["cache_write_12h_tokens"]
+    assert {name: read[name] for name in expected} == expected
