@@ -39,6 +39,7 @@ class Life:
         self._left_bytes: int | None = None  # of a body with content-length
         self._kept = b""
         self._is_settled = False
+        self._is_released = False
         self._is_opened = False
         self._broken: UpstreamUnavailable | None = None
         self._reason: str | None = None
@@ -65,13 +66,16 @@ class Life:
 
     def chunk(self, data: bytes, now: float) -> bytes:
         """Bytes from the upstream: returns those that may leave now and keeps the others."""
-        if self._is_settled or self._observer is None:
+        if self._is_released or self._observer is None:
             return data
+        if self.is_due or self._is_settled:
+            self._kept += data
+            return b""
         cut = self._observer.feed(data)
         if self._first_output is None and self._observer.has_output:
             self._first_output = now
         if self._lags:
-            return self._lag(data)
+            return self._lag(data, self._observer)
         if cut is None:
             return data
         self.is_due = True
@@ -132,19 +136,20 @@ class Life:
 
     def release(self) -> bytes:
         """The settlement is durable: the bytes that waited for it. Later chunks pass at once."""
+        self._is_released = True
         kept, self._kept = self._kept, b""
         return kept
 
-    def _lag(self, data: bytes) -> bytes:
+    def _lag(self, data: bytes, observer: Observer) -> bytes:
         if self._left_bytes is None:
-            ready, self._kept = self._kept, data
-            return ready
+            if data:  # an empty piece is no chunk: what it would let go may be the last one
+                data, self._kept = self._kept, data
+            return data
         self._left_bytes -= len(data)
         if self._left_bytes > 0:
             return data
         self._kept += data
-        if self._observer is not None:
-            self._observer.end(is_clean=True)
+        observer.end(is_clean=True)
         self.is_due = True
         return b""
 

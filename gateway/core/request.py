@@ -12,10 +12,12 @@ from gateway.core.errors import InvalidRequest
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
-# What the upstream reads as text or as ids of nothing: their bytes bound their tokens.
+NAME_CHARACTERS_MAX = 256  # of a model or a tier: both are written to the ledger
+
+# What the upstream reads as the text it is: their bytes bound their tokens.
 _TEXT_ITEMS = frozenset({
     "message", "function_call", "function_call_output", "custom_tool_call",
-    "custom_tool_call_output", "reasoning",
+    "custom_tool_call_output",
 })  # fmt: skip
 _TEXT_PARTS = frozenset({"input_text", "output_text", "refusal", "reasoning_text", "summary_text"})
 _TEXT_TOOLS = frozenset({"function", "custom"})
@@ -45,7 +47,7 @@ class ResponseRequest:
     def parse(cls, body: bytes) -> "ResponseRequest":
         """Read a body. Raises InvalidRequest naming the field that cannot be read."""
         fields = _object(body)
-        model = _text(fields, "model")
+        model = _name(fields, "model")
         if not model:
             raise InvalidRequest(
                 "The field 'model' is required: the gateway prices a request by its model.",
@@ -56,7 +58,7 @@ class ResponseRequest:
             model=model,
             is_stream=_flag(fields, "stream"),
             is_background=_flag(fields, "background"),
-            service_tier=_text(fields, "service_tier"),
+            service_tier=_name(fields, "service_tier"),
             max_output_tokens=_count(fields, "max_output_tokens"),
             max_tool_calls=_count(fields, "max_tool_calls"),
             is_input_unknown=_is_input_unknown(fields),
@@ -77,11 +79,20 @@ def _object(body: bytes) -> dict[str, Json]:
     return value
 
 
-def _text(fields: dict[str, Json], name: str) -> str | None:
+def _name(fields: dict[str, Json], name: str) -> str | None:
     value = fields.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise _invalid_type(name, "a string")
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _invalid_type(name, "a string")
+    # A database may refuse a NUL, and with it every request that is written beside this one.
+    if len(value) > NAME_CHARACTERS_MAX or not value.isprintable():
+        raise InvalidRequest(
+            f"The field '{name}' must be at most {NAME_CHARACTERS_MAX} printable characters.",
+            code="invalid_value",
+            param=name,
+        )
+    return value
 
 
 def _flag(fields: dict[str, Json], name: str) -> bool:
@@ -102,10 +113,15 @@ def _invalid_type(name: str, wanted: str) -> InvalidRequest:
     return InvalidRequest(f"The field '{name}' must be {wanted}.", code="invalid_type", param=name)
 
 
-def _tools(fields: dict[str, Json]) -> Iterator[Json]:
+def _tools(fields: dict[str, Json]) -> Iterator[str]:
     tools = fields.get("tools")
     for tool in tools if isinstance(tools, list) else []:
-        yield tool.get("type") if isinstance(tool, dict) else None
+        yield _type(tool) or ""
+
+
+def _type(value: Json) -> str | None:
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _is_input_unknown(fields: dict[str, Json]) -> bool:
@@ -118,14 +134,19 @@ def _is_input_unknown(fields: dict[str, Json]) -> bool:
 
 
 def _is_text_item(item: Json) -> bool:
-    if not isinstance(item, dict) or item.get("type", "message") not in _TEXT_ITEMS:
+    if not isinstance(item, dict):
         return False
-    return all(_is_text(item.get(name)) for name in ("content", "output", "summary"))
+    kind = _type(item)
+    if kind == "reasoning":
+        # One that does not carry its content is looked up by its id.
+        return isinstance(item.get("encrypted_content"), str)
+    if kind is None:
+        # Without a type it is a message when someone says it, and else refers to a kept item.
+        return "role" in item and "type" not in item and _is_text(item.get("content"))
+    return kind in _TEXT_ITEMS and all(_is_text(item.get(name)) for name in ("content", "output"))
 
 
 def _is_text(content: Json) -> bool:
     if content is None or isinstance(content, str):
         return True
-    return isinstance(content, list) and all(
-        isinstance(part, dict) and part.get("type") in _TEXT_PARTS for part in content
-    )
+    return isinstance(content, list) and all(_type(part) in _TEXT_PARTS for part in content)

@@ -50,18 +50,18 @@ def settlement(hold: Hold, observation: Observation, *, status: int, book: Price
     if outcome is Outcome.ABORTED or observation.problem:
         return worst_case(hold, outcome, observation.problem)
     if observation.usage is None:
-        return _without_usage(hold, outcome)
+        return _without_usage(hold, outcome, observation)
     if observation.is_suspect and not _counts_anything(observation):
         return worst_case(hold, outcome, "usage_suspect")
     return _reported(hold, outcome, observation, book)
 
 
-def _without_usage(hold: Hold, outcome: Outcome) -> Settlement:
-    # The observer lets a missing usage pass only where nothing was generated. A cancelled response
-    # is the exception: the API reports none although tokens were used.
-    if outcome is Outcome.CANCELLED:
-        return worst_case(hold, outcome, "usage_missing")
-    return Settlement(outcome=outcome, basis=Basis.NONE, cost_pusd=0)
+def _without_usage(hold: Hold, outcome: Outcome, observation: Observation) -> Settlement:
+    # Only a failure before any output has used nothing. A cancelled response has: the API reports
+    # no usage for it although tokens were generated.
+    if outcome is Outcome.FAILED and not observation.has_output:
+        return Settlement(outcome=outcome, basis=Basis.NONE, cost_pusd=0)
+    return worst_case(hold, outcome, "usage_missing")
 
 
 def _counts_anything(observation: Observation) -> bool:

@@ -1,0 +1,118 @@
+"""Headers cross by lists, in both directions, and only where they can be written."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.headers import HOP_BY_HOP, first, is_sound, to_client, to_upstream
+
+NAMES = st.binary(min_size=0, max_size=12)
+VALUES = st.binary(max_size=12)
+# The two expressions by which uvicorn refuses a header after the head has been begun.
+REFUSED_NAME = re.compile(rb'[\x00-\x1f\x7f()<>@,;:\[\]={} \t\\"]')
+REFUSED_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def test_the_upstream_sees_only_what_is_listed() -> None:
+    sent = [
+        (b"accept", b"text/event-stream"),
+        (b"authorization", b"Bearer gw_secret"),
+        (b"cookie", b"a=b"),
+        (b"content-type", b"application/json"),
+        (b"host", b"gateway"),
+        (b"openai-beta", b"x"),
+        (b"openai-organization", b"org"),
+        (b"openai-project", b"proj"),
+        (b"accept-encoding", b"br"),
+        (b"x-stainless-lang", b"python"),
+        (b"x-forwarded-for", b"10.0.0.1"),
+        (b"traceparent", b"00-1-2-01"),
+    ]
+    assert to_upstream(sent) == [
+        (b"accept", b"text/event-stream"),
+        (b"content-type", b"application/json"),
+        (b"openai-beta", b"x"),
+        (b"x-stainless-lang", b"python"),
+        (b"traceparent", b"00-1-2-01"),
+        (b"accept-encoding", b"identity"),
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(HOP_BY_HOP)), VALUES)))
+def test_no_hop_by_hop_header_goes_upstream(headers: list[tuple[bytes, bytes]]) -> None:
+    assert to_upstream(headers) == [(b"accept-encoding", b"identity")]
+
+
+def test_the_client_sees_the_rest_in_order_repeated_and_in_lower_case() -> None:
+    received = [
+        (b"Content-Type", b"text/event-stream"),
+        (b"Set-Cookie", b"__cf_bm=1"),
+        (b"X-Request-Id", b"req_1"),
+        (b"Transfer-Encoding", b"chunked"),
+        (b"Strict-Transport-Security", b"max-age=1"),
+        (b"Alt-Svc", b"h3"),
+        (b"NEL", b"{}"),
+        (b"Report-To", b"{}"),
+        (b"Vary", b"a"),
+        (b"vary", b"b"),
+    ]
+    assert to_client(received, status=200) == [
+        (b"content-type", b"text/event-stream"),
+        (b"x-request-id", b"req_1"),
+        (b"vary", b"a"),
+        (b"vary", b"b"),
+    ]
+
+
+def test_what_connection_names_stays_on_its_hop() -> None:
+    received = [
+        (b"connection", b"close, X-Hop"),
+        (b"Connection", b"x-two"),
+        (b"x-hop", b"1"),
+        (b"x-two", b"2"),
+        (b"x-three", b"3"),
+    ]
+    assert to_client(received, status=200) == [(b"x-three", b"3")]
+
+
+def test_connection_cannot_take_what_describes_the_body() -> None:
+    body = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"2"),
+        (b"content-encoding", b"gzip"),
+    ]
+    naming = (b"connection", b"content-type, content-length, content-encoding")
+    assert to_client([naming, *body], status=200) == body
+
+
+def test_a_304_has_no_length_to_fulfil() -> None:
+    received = [(b"content-length", b"5"), (b"etag", b"x")]
+    assert to_client(received, status=304) == [(b"etag", b"x")]
+    assert to_client(received, status=200) == received
+
+
+@given(st.lists(st.tuples(NAMES, VALUES)), st.sampled_from([200, 304, 400]))
+def test_what_reaches_the_client_can_be_written(
+    headers: list[tuple[bytes, bytes]], status: int
+) -> None:
+    for name, value in to_client(headers, status=status):
+        assert name
+        assert not REFUSED_NAME.search(name)
+        assert not REFUSED_VALUE.search(value)
+
+
+def test_sound_is_a_token_and_a_value_on_one_line() -> None:
+    assert is_sound(b"x-a", b"text\tand \xff")
+    assert not is_sound(b"", b"v")
+    assert not is_sound(b"x a", b"v")
+    assert not is_sound(b"x-a\n", b"v")
+    assert not is_sound(b"x-a", b"v\r\nx-b: c")
+    assert not is_sound(b"x-a", b"v\n")
+    assert not is_sound(b"x-a", b"\x00")
+
+
+def test_first_of_a_header() -> None:
+    headers = [(b"a", b"1"), (b"b", b"\xe9"), (b"b", b"2")]
+    assert first(headers, b"b") == "é"
+    assert first(headers, b"c") == ""

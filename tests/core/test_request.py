@@ -1,0 +1,215 @@
+"""Reading a request body: the fields we know, the ones that cannot be read, and unknown input."""
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.errors import InvalidRequest
+from gateway.core.request import NAME_CHARACTERS_MAX, ResponseRequest
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "role", "id", "content", "output", "summary", "x"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=6,
+)
+FIELDS = (
+    "model", "stream", "background", "service_tier", "max_output_tokens", "max_tool_calls",
+    "tools", "input", "previous_response_id", "conversation", "prompt",
+)  # fmt: skip
+
+
+def parsed(**fields: Any) -> ResponseRequest:
+    return ResponseRequest.parse(json.dumps({"model": "gpt-test", **fields}).encode())
+
+
+def refused(body: bytes) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as raised:
+        ResponseRequest.parse(body)
+    return raised.value
+
+
+def test_every_field_is_read() -> None:
+    fields = {
+        "model": "gpt-test",
+        "stream": True,
+        "background": True,
+        "service_tier": "flex",
+        "max_output_tokens": 100,
+        "max_tool_calls": 0,
+        "input": "hello",
+        "tools": [{"type": "web_search"}],
+    }
+    body = json.dumps(fields).encode()
+    assert ResponseRequest.parse(body) == ResponseRequest(
+        model="gpt-test",
+        is_stream=True,
+        is_background=True,
+        service_tier="flex",
+        max_output_tokens=100,
+        max_tool_calls=0,
+        is_input_unknown=False,
+        has_hosted_tools=True,
+        body_bytes=len(body),
+    )
+
+
+def test_absent_and_null_are_the_same() -> None:
+    names = [name for name in FIELDS if name != "model"]
+    request = parsed(**dict.fromkeys(names))
+    assert (request.is_stream, request.is_background) == (False, False)
+    assert (request.service_tier, request.max_output_tokens, request.max_tool_calls) == (None,) * 3
+    assert (request.is_input_unknown, request.has_hosted_tools) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"model":"m"} x',
+        b'{"model":"\xff"}',
+        b'{"model":"\\ud800"}',
+        b'{"model":"m","max_output_tokens":' + b"9" * 5000 + b"}",
+        b'{"model":"m","input":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b"[]",
+        b'"text"',
+        b"null",
+    ],
+    ids=lambda body: body[:12].decode("latin-1"),
+)
+def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+    assert refused(body).code == "invalid_json"
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"model":null}', b'{"model":""}'])
+def test_a_model_is_required(body: bytes) -> None:
+    error = refused(body)
+    assert (error.code, error.param) == ("missing_required_parameter", "model")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", 5),
+        ("model", ["m"]),
+        ("service_tier", {}),
+        ("stream", "true"),
+        ("stream", 1),
+        ("background", 0),
+        ("max_output_tokens", -1),
+        ("max_output_tokens", 1.0),
+        ("max_output_tokens", "1"),
+        ("max_output_tokens", True),
+        ("max_tool_calls", []),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(name: str, value: object) -> None:
+    error = refused(json.dumps({"model": "m", name: value}).encode())
+    assert (error.code, error.param) == ("invalid_type", name)
+    assert name in error.message
+
+
+@pytest.mark.parametrize("name", ["model", "service_tier"])
+@pytest.mark.parametrize("value", ["a\0b", "a\nb", "x" * (NAME_CHARACTERS_MAX + 1)])
+def test_what_the_ledger_could_not_keep_is_refused(name: str, value: str) -> None:
+    error = refused(json.dumps({"model": "m", name: value}).encode())
+    assert (error.code, error.param) == ("invalid_value", name)
+    assert len(error.message) < 200
+
+
+def test_the_last_of_a_repeated_field_counts() -> None:
+    assert ResponseRequest.parse(b'{"model":"a","model":"b"}').model == "b"
+
+
+@pytest.mark.parametrize(
+    "given_input",
+    [
+        "text",
+        [],
+        [{"role": "user", "content": "text"}],
+        [{"role": "user"}],
+        [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}]}],
+        [{"type": "message", "content": [{"type": "output_text"}, {"type": "refusal"}]}],
+        [{"type": "function_call", "arguments": "{}"}],
+        [{"type": "function_call_output", "output": "text"}],
+        [{"type": "custom_tool_call_output", "output": [{"type": "input_text"}]}],
+        [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}],
+    ],
+    ids=str,
+)
+def test_text_is_known_by_its_bytes(given_input: object) -> None:
+    assert not parsed(input=given_input).is_input_unknown
+
+
+@pytest.mark.parametrize(
+    "given_input",
+    [
+        5,
+        {"role": "user"},
+        ["text"],
+        [{"type": "item_reference", "id": "msg_1"}],
+        [{"id": "msg_1"}],
+        [{"type": None, "role": "user", "content": "a"}],
+        [{"type": [], "role": "user", "content": "a"}],
+        [{"type": "reasoning", "id": "rs_1", "summary": []}],
+        [{"type": "computer_call_output"}],
+        [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x"}]}],
+        [{"role": "user", "content": [{"type": "input_file", "file_id": "file_1"}]}],
+        [{"role": "user", "content": [{"type": []}]}],
+        [{"role": "user", "content": ["text"]}],
+        [{"role": "user", "content": {}}],
+        [{"type": "function_call_output", "output": [{"type": "input_image"}]}],
+        [{"role": "user", "content": "text"}, {"type": "item_reference", "id": "msg_1"}],
+    ],
+    ids=str,
+)
+def test_what_is_kept_elsewhere_or_is_no_text_is_unknown(given_input: object) -> None:
+    assert parsed(input=given_input).is_input_unknown
+
+
+@pytest.mark.parametrize("name", ["previous_response_id", "conversation", "prompt"])
+def test_a_reference_makes_the_input_unknown(name: str) -> None:
+    assert parsed(input="text", **{name: "id_1"}).is_input_unknown
+
+
+@pytest.mark.parametrize(
+    ("tools", "is_hosted"),
+    [
+        ([], False),
+        ([{"type": "function"}, {"type": "custom"}], False),
+        ([{"type": "function"}, {"type": "mcp"}], True),
+        ([{"type": {}}], True),
+        ([{}], True),
+        (["web_search"], True),
+        ({"type": "web_search"}, False),
+    ],
+)
+def test_tools_that_the_upstream_runs(tools: object, is_hosted: bool) -> None:
+    assert parsed(tools=tools).has_hosted_tools is is_hosted
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.fixed_dictionaries({"model": st.just("m")}, optional=dict.fromkeys(FIELDS[1:], JSON)))
+def test_no_json_is_more_than_refused(fields: dict[str, object]) -> None:
+    with contextlib.suppress(InvalidRequest):
+        assert parsed(**fields).model == "m"
+
+
+@given(st.binary(max_size=64))
+def test_no_bytes_are_more_than_refused(body: bytes) -> None:
+    assert refused(body).status == 400
