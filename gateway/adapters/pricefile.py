@@ -83,13 +83,13 @@ _KEYS = tuple(
 _UNKNOWN = re.compile(r"unknown field `(.+?)`")
 
 
-def load_prices(*paths: Path) -> PriceBook:
-    """The built-in book, with each of the operator's files laid over it in turn.
+def load_prices(*paths: Path | None) -> PriceBook:
+    """The built-in book, with each of the operator's files laid over it in turn; None is no file.
 
     Raises PriceFileInvalid with file, place and reason.
     """
     built_in = sorted(BUILT_IN.glob("*.toml"))
-    texts = {path: _read(path) for path in (*built_in, *paths)}
+    texts = {path: _read(path) for path in (*built_in, *paths) if path is not None}
     files = {path: _parse(path, text) for path, text in texts.items()}
     as_of = max(file.as_of for file in files.values())
     digest = hashlib.sha256(b"\0".join(texts.values())).hexdigest()

@@ -1,0 +1,237 @@
+"""Exchanges to Prometheus. Rules of labels: a label is a word of ours, never one of a client's.
+
+Models by the price book's names, tenants up to a cap, routes as templates; children exist at 0
+before the first increase, so that it is seen. Money is a float here and nowhere else. Not here:
+names and words (`adapters.metric_families`), or who calls when.
+"""
+
+import logging
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from prometheus_client import disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from gateway.adapters.metric_families import (
+    COST_GAUGE,
+    METHODS,
+    METRIC_NAMES,
+    OTHER,
+    REFUSALS,
+    TOKEN_TYPES,
+    TRUNCATION_LIMITS,
+    Cap,
+    Families,
+)
+from gateway.core.exchange import Basis, Exchange, Outcome
+from gateway.core.money import PUSD_PER_USD
+from gateway.core.usage import Usage
+
+__all__ = ["METRIC_NAMES", "Batch", "Metrics"]
+
+MODELS_MAX = 200
+WORDS_MAX = 50  # of a label whose words come from other parts of the program
+
+Totals = Callable[[], Mapping[tuple[str, str], int]]  # (tenant, window) to picodollars
+
+_log = logging.getLogger(__name__)
+
+
+class Batch(Protocol):
+    """What the ledger tells of one transaction."""
+
+    @property
+    def duration_seconds(self) -> float: ...
+    @property
+    def is_committed(self) -> bool: ...
+
+
+class Metrics:
+    """The sink of settled exchanges, and the few counters that no exchange tells."""
+
+    content_type = CONTENT_TYPE_PLAIN_0_0_4
+
+    def __init__(
+        self, *, version: str, tenants_max: int = 100, totals: Totals | None = None
+    ) -> None:
+        # They double the series, and nobody asks for them.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library forgot its types
+        families = Families()
+        self._registry = families.registry
+        self._bear = families.bear
+        self._counters = families.counters
+        self._gauges = families.gauges
+        self._histograms = families.histograms
+        self._tenant = self._cap("tenant", tenants_max)
+        self._model = self._cap("model", MODELS_MAX)
+        self._reason = self._cap("reason", WORDS_MAX)
+        self._route = self._cap("route", WORDS_MAX)
+        self._upstream = self._cap("upstream", WORDS_MAX)
+        self._known: set[tuple[str, ...]] = set()
+        self._gauges["gateway_build_info", version, platform.python_version()].set(1)
+        if totals is not None:
+            self._registry.register(_Costs(totals, self._tenant, self.ledger_failed))
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Count a settled exchange."""
+        tenant, model = self.tenant_seen(exchange.tenant, exchange.priced_model or OTHER)
+        counters = self._counters
+        counters["gateway_requests_total", tenant, model, exchange.outcome.value].inc()
+        if exchange.usage is not None:
+            for kind, tokens in _tokens(exchange.usage):
+                if tokens:
+                    counters["gateway_tokens_total", tenant, model, kind].inc(tokens)
+        elif exchange.basis is not Basis.NONE:
+            reason = self._reason(exchange.problem or exchange.outcome.value)
+            counters["gateway_usage_missing_total", reason].inc()
+        if exchange.cost_pusd is None:
+            counters["gateway_unpriced_requests_total", model].inc()
+        else:
+            usd = exchange.cost_pusd / PUSD_PER_USD
+            counters["gateway_cost_usd_total", tenant, model].inc(usd)
+        if exchange.outcome is Outcome.INCOMPLETE and exchange.reason == "max_output_tokens":
+            counters["gateway_truncated_total", model, _truncated_by(exchange)].inc()
+        if exchange.hold.is_stream and (side := _aborted_by(exchange)):
+            counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
+        self._observe_times(exchange, model)
+
+    def tenant_seen(self, tenant: str, model: str | None = None) -> tuple[str, str]:
+        """Bear what a tenant will count, with a model of the price book; returns both labels."""
+        labels = self._tenant(tenant), self._model(model or OTHER)
+        if labels[:1] not in self._known:
+            self._known.add(labels[:1])
+            self._bear("gateway_refusals_total", labels[:1], REFUSALS)
+        if model is not None and labels not in self._known:
+            self._known.add(labels)
+            self._bear_account(labels[:1], labels[1:])
+        return labels
+
+    def refused(self, tenant: str, reason: str) -> None:
+        """A request that went nowhere; the tenant is empty where none is known."""
+        label = self._tenant(tenant) if tenant else ""
+        self._counters["gateway_refusals_total", label, self._reason(reason)].inc()
+
+    def http_request(self, route: str, method: str, status: int) -> None:
+        """An answer; the route as its template."""
+        method = method if method in METHODS else OTHER
+        self._counters["gateway_http_requests_total", self._route(route), method, str(status)].inc()
+
+    def overhead(self, stage: str, seconds: float) -> None:
+        """What a stage of ours took."""
+        self._histograms["gateway_overhead_seconds", stage].observe(seconds)
+
+    def active(self, kind: str, change: int) -> None:
+        """Requests under way became one more (+1) or fewer (-1)."""
+        self._gauges["gateway_active_requests", kind].inc(change)
+
+    def upstream_attempt(self, upstream: str, result: str) -> None:
+        """A request was sent; the result is a word of ours."""
+        labels = self._upstream(upstream), self._reason(result)
+        self._counters["gateway_upstream_attempts_total", *labels].inc()
+
+    def upstream_healthy(self, upstream: str, *, is_healthy: bool) -> None:
+        """Whether the upstream answers."""
+        self._gauges["gateway_upstream_healthy", self._upstream(upstream)].set(is_healthy)
+
+    def hold_expired(self, resolution: str, count: int = 1) -> None:
+        """Holds of a lost owner were resolved."""
+        self._counters["gateway_holds_expired_total", self._reason(resolution)].inc(count)
+
+    def batch(self, batch: Batch) -> None:
+        """A transaction of the ledger ended."""
+        self._histograms["gateway_ledger_batch_seconds",].observe(batch.duration_seconds)
+        if not batch.is_committed:
+            self.ledger_failed()
+
+    def ledger_failed(self) -> None:
+        """The ledger did not do what it was asked."""
+        self._counters["gateway_ledger_failures_total",].inc()
+
+    def watch_queue(self, depth: Callable[[], int]) -> None:
+        """Ask for the ledger's queue depth at each scrape."""
+        self._gauges["gateway_ledger_queue_depth",].set_function(depth)
+
+    def render(self) -> bytes:
+        """All series as text. It takes milliseconds and asks the ledger: off the event loop."""
+        return generate_latest(self._registry)
+
+    def _cap(self, label: str, values_max: int) -> Cap:
+        return Cap(label, values_max, self._counters["gateway_label_overflow_total", label])
+
+    def _bear_account(self, tenant: tuple[str, ...], model: tuple[str, ...]) -> None:
+        outcomes = tuple(outcome.value for outcome in Outcome)
+        self._bear("gateway_requests_total", tenant, model, outcomes)
+        self._bear("gateway_tokens_total", tenant, model, TOKEN_TYPES)
+        self._bear("gateway_cost_usd_total", tenant, model)
+        self._bear("gateway_truncated_total", model, TRUNCATION_LIMITS)
+        self._bear("gateway_unpriced_requests_total", model)
+
+    def _observe_times(self, exchange: Exchange, model: str) -> None:
+        histograms = self._histograms
+        duration, first = exchange.duration_seconds, exchange.first_output_seconds
+        histograms["gateway_request_duration_seconds", model].observe(duration)
+        if first is None or not exchange.hold.is_stream:
+            return
+        histograms["gateway_time_to_first_token_seconds", model].observe(first)
+        tokens = exchange.usage.output_tokens if exchange.usage else 0
+        if tokens > 1:
+            mean = (duration - first) / (tokens - 1)
+            histograms["gateway_time_per_output_token_seconds", model].observe(mean)
+
+
+class _Costs(Collector):
+    """What each tenant spent today and this month, read from the ledger at each scrape."""
+
+    def __init__(self, totals: Totals, tenant: Cap, failed: Callable[[], None]) -> None:
+        self._totals = totals
+        self._tenant = tenant
+        self._failed = failed
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            totals = self._totals()
+        except Exception:  # noqa: BLE001 - whatever the ledger raises, the other metrics must be seen
+            _log.warning("the ledger did not tell the costs", exc_info=True)
+            self._failed()
+            return
+        folded: dict[tuple[str, str], int] = {}
+        for (tenant, window), cost_pusd in totals.items():
+            key = self._tenant(tenant), window
+            folded[key] = folded.get(key, 0) + cost_pusd
+        family = GaugeMetricFamily(
+            COST_GAUGE, "A tenant's own cost by the ledger, UTC.", labels=("tenant", "window")
+        )
+        for labels, cost_pusd in folded.items():
+            family.add_metric(labels, cost_pusd / PUSD_PER_USD)
+        yield family
+
+
+def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
+    """The counts by `TOKEN_TYPES`, which add up to input and output."""
+    uncached = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+    yield "input", uncached
+    yield "input_cached", usage.cached_tokens
+    yield "input_cache_write", usage.cache_write_tokens
+    yield "output", usage.output_tokens - usage.reasoning_tokens
+    yield "output_reasoning", usage.reasoning_tokens
+
+
+def _truncated_by(exchange: Exchange) -> str:
+    price, usage = exchange.hold.price, exchange.usage
+    is_full = price and usage and usage.output_tokens >= price.output_tokens_max
+    return "upstream" if is_full else "client"
+
+
+def _aborted_by(exchange: Exchange) -> str | None:
+    if exchange.client_gone:
+        return "client"
+    return "upstream" if exchange.outcome is Outcome.ABORTED else None
+
+
+def _phase(exchange: Exchange) -> str:
+    if exchange.first_byte_seconds is None:
+        return "before_answer"
+    return "before_output" if exchange.first_output_seconds is None else "output"
