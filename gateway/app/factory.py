@@ -1,0 +1,221 @@
+"""The one place where everything is constructed, in the order in which requests meet it.
+
+A request under `/v1/` goes to the data plane before FastAPI sees it: that costs a third of a
+microsecond, and no middleware of the control plane can slow a stream. All else (`/livez`,
+`/readyz`, `/metrics`) is an ordinary FastAPI route.
+
+Start: schema, ledger, then what a dead process left; only then is the first request taken.
+End: the server has stopped listening; exchanges settle, the ledger writes the last, all closes.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from gateway import __version__
+from gateway.adapters import migrate
+from gateway.adapters.database import open_engine
+from gateway.adapters.directory import Directory
+from gateway.adapters.ledger import Ledger
+from gateway.adapters.logs import log_exchange
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.owners import Owner, resolve_orphans
+from gateway.adapters.pricefile import load_prices
+from gateway.adapters.reports import cost_totals
+from gateway.adapters.tenants import Tenants
+from gateway.adapters.upstream import Timeouts, Upstream, transport_for
+from gateway.app.admission import Admission
+from gateway.app.errors import error_body, error_headers
+from gateway.app.health import admin_guard, health_router
+from gateway.app.proxy import DataPlane, Receive, Scope
+from gateway.app.relay import DrainLimits, Relay, Send
+from gateway.config.secret import CurrentSecret
+from gateway.config.settings import Settings, is_loopback
+from gateway.core.errors import GatewayError
+from gateway.core.policy import Policy
+
+PREFIX = "/v1/"
+SWEEPS_PER_LEASE = 3
+
+log = logging.getLogger(__name__)
+
+
+class SchemaOutdated(ValueError):
+    """The database's schema is not this program's; run `gateway migrate`."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
+class Gateway(FastAPI):
+    """A FastAPI application whose data paths never enter FastAPI."""
+
+    data_plane: Callable[[Scope, Receive, Send], Awaitable[None]]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self.data_plane(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Gateway:
+    """The application, ready to be served; nothing is opened before its lifespan starts.
+
+    Raises ValueError for a database, price file or secret that cannot be used.
+    """
+    parts = _Parts(settings)
+    app = Gateway(
+        title="Responses Gateway",
+        version=__version__,
+        lifespan=parts.lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.data_plane = parts.data_plane
+    app.add_exception_handler(GatewayError, _render)
+    guard = admin_guard(
+        is_open=is_loopback(settings.host),
+        token=CurrentSecret(settings.admin.token, settings.admin.token_file),
+    )
+    app.include_router(health_router(ledger=parts.ledger, metrics=parts.metrics, guard=guard))
+    return app
+
+
+class _Parts:
+    """Everything that lives as long as the process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        own = settings.prices.file
+        self.book = load_prices(*([] if own is None else [own]))
+        self.engine = open_engine(settings.database.url, synchronous=settings.ledger.synchronous)
+        self.metrics = Metrics(
+            version=__version__,
+            tenants_max=settings.limits.tenants_labelled_max,
+            totals=self._totals,
+        )
+        self.owner = Owner(settings.state_dir)
+        self.ledger = Ledger(
+            engine=self.engine,
+            owner_id=self.owner.id,
+            now_us=_now_us,
+            queue_max=settings.limits.queue_length_max,
+            batch_max=settings.ledger.batch_max,
+            lease_seconds=settings.ledger.lease_seconds,
+            on_batch=self.metrics.batch,
+        )
+        self.metrics.watch_queue(lambda: self.ledger.queue_depth)
+        self.upstream = _upstream(settings)
+        self.relay = Relay(
+            upstream=self.upstream,
+            ledger=self.ledger,
+            book=self.book,
+            metrics=self.metrics,
+            sinks=(self.metrics, log_exchange),
+            drain=DrainLimits(
+                seconds_max=settings.drain.seconds_max, drains_max=settings.drain.drains_max
+            ),
+        )
+        self.data_plane = DataPlane(
+            tenants=Tenants(
+                engine=self.engine,
+                now_us=_now_us,
+                fresh_seconds=settings.keys.fresh_seconds,
+                stale_seconds_max=settings.keys.stale_seconds_max,
+                cached_max=settings.keys.cached_max,
+            ),
+            admission=Admission(
+                book=self.book,
+                policy=Policy(is_unpriced_allowed=settings.policy.unpriced == "record"),
+            ),
+            ledger=self.ledger,
+            relay=self.relay,
+            metrics=self.metrics,
+            request_bytes_max=settings.limits.request_bytes_max,
+        )
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        """From the schema to the last settlement."""
+        self._check_schema()
+        for tenant in Directory(engine=self.engine, now_us=_now_us).list_tenants():
+            self.metrics.tenant_seen(tenant.path)
+        self.ledger.start()
+        try:
+            await self._resolve_orphans()
+            async with asyncio.TaskGroup() as tasks:
+                sweep = tasks.create_task(self._sweep())
+                yield
+                # Exchanges that were cancelled at the deadline have yet to settle.
+                await self.relay.aclose()
+                sweep.cancel()
+        finally:
+            await self.ledger.aclose()
+            await self.upstream.aclose()
+            self.owner.release()
+            self.engine.dispose()
+
+    def _totals(self) -> dict[tuple[str, str], int]:
+        return {**cost_totals(self.engine, _now_us())}
+
+    def _check_schema(self) -> None:
+        """An empty SQLite file is migrated; anything else is the operator's decision."""
+        if self.engine.dialect.name == "sqlite" and migrate.is_empty(self.engine):
+            migrate.upgrade(self.engine)
+        elif not migrate.is_current(self.engine):
+            raise SchemaOutdated
+
+    async def _sweep(self) -> None:
+        """Settle what other processes of this database leave behind when they die."""
+        while True:
+            await asyncio.sleep(self.settings.ledger.lease_seconds / SWEEPS_PER_LEASE)
+            try:
+                await self._resolve_orphans()
+            except Exception:
+                log.exception("holds of dead owners could not be settled; tried again later")
+
+    async def _resolve_orphans(self) -> None:
+        resolved = await resolve_orphans(
+            self.ledger, engine=self.engine, state_dir=self.settings.state_dir, now_us=_now_us
+        )
+        self.metrics.hold_expired("worst_case", resolved)
+
+
+def _upstream(settings: Settings) -> Upstream:
+    chosen = settings.upstream
+    return Upstream(
+        base_url=chosen.base_url,
+        credential=CurrentSecret(chosen.api_key, chosen.api_key_file),
+        transport=transport_for(
+            kind=chosen.transport,
+            connections_max=chosen.connections_max,
+            idle_seconds_max=chosen.keepalive_seconds,
+            ca_file=None if chosen.ca_file is None else str(chosen.ca_file),
+            proxy_url=chosen.proxy_url,
+        ),
+        timeouts=Timeouts(
+            connect_seconds=chosen.connect_seconds,
+            write_seconds=chosen.write_seconds,
+            pool_seconds=chosen.pool_seconds,
+            first_byte_seconds=chosen.first_byte_seconds,
+            idle_seconds=chosen.idle_seconds,
+        ),
+    )
+
+
+async def _render(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, GatewayError)
+    body = error_body(error)
+    headers = {name.decode(): value.decode() for name, value in error_headers(error, body=body)}
+    return Response(body, status_code=error.status, headers=headers)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

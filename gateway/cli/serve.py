@@ -1,0 +1,34 @@
+"""`gateway serve`: the gateway in the foreground, until SIGTERM or Ctrl-C."""
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.access import settings_from
+from gateway.cli.exits import CommandStopped, WrongUsage
+from gateway.cli.options import ConfigOption
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes; one for now.")] = 1,
+    config: ConfigOption = None,
+) -> None:
+    """Relay requests, and record what each one costs."""
+    if workers != 1:
+        raise WrongUsage("--workers takes 1: for more, run several gateways behind a balancer")
+    settings = settings_from(config, host=host, port=port)
+
+    from gateway.adapters.logs import configure_logs
+    from gateway.adapters.pricefile import PriceFileInvalid
+    from gateway.app import server
+    from gateway.config.secret import SecretUnreadable
+
+    configure_logs(settings.log.level, json=settings.log.format == "json")
+    try:
+        server.serve(settings)
+    except OSError as taken:
+        raise CommandStopped(f"cannot listen on {settings.host}: {taken.strerror}") from None
+    except (PriceFileInvalid, SecretUnreadable, ValueError) as refused:
+        raise CommandStopped(str(refused)) from None

@@ -1,0 +1,41 @@
+"""The README names every setting, metric, error code and verb that exists, and none that does not."""
+
+import re
+from pathlib import Path
+
+from gateway.adapters.metrics import METRIC_NAMES
+from gateway.cli.program import NOUNS
+from gateway.config.fields import FIELDS
+from gateway.core import errors
+from gateway.core.errors import GatewayError
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+WORDS = set(re.findall(r"`([^`]+)`", README))
+
+
+def error_classes(base: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
+    return [base, *(found for sub in base.__subclasses__() for found in error_classes(sub))]
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    assert {field.variable for field in FIELDS.values()} <= WORDS
+
+
+def test_every_variable_of_the_readme_is_a_setting() -> None:
+    named = {word for word in WORDS if re.fullmatch(r"GATEWAY_[A-Z_]+", word)}
+    assert named <= {field.variable for field in FIELDS.values()} | {"GATEWAY_CONFIG"}
+
+
+def test_every_metric_is_in_the_readme_and_no_other() -> None:
+    named = {word.split("{")[0] for word in WORDS if re.match(r"gateway_[a-z_]+", word)}
+    assert named == METRIC_NAMES
+
+
+def test_every_error_code_is_in_the_readme() -> None:
+    codes = {error.default_code for error in error_classes()}
+    codes |= set(re.findall(r'code="([a-z_0-9]+)"', Path(errors.__file__).read_text()))
+    assert codes <= WORDS
+
+
+def test_every_verb_is_in_the_readme() -> None:
+    assert all(f"gateway {noun}" in README for noun in NOUNS)
