@@ -1,0 +1,228 @@
+"""The door to the upstream: one request out, one reply back, errors in our own words.
+
+Belongs here: what every request carries (host, credential, length), the one retry, the choice of
+transport and the translation of httpx's errors; nothing of httpx passes this module. Not here:
+which headers cross (`core.headers`), and what a transport does with sockets.
+
+A transport is called directly, never through httpx's client: no cookies are kept, no redirect is
+followed, no environment is read.
+"""
+
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import httpx
+
+from gateway.adapters.response_parser import BODILESS_STATUSES, CLOSED_BEFORE_HEAD, CLOSED_IN_BODY
+from gateway.adapters.transport import FastTransport
+from gateway.core.errors import UpstreamTimeout, UpstreamUnavailable
+
+Header = tuple[bytes, bytes]
+
+PATHS_CACHED_MAX = 256
+OWN_HEADERS = frozenset(
+    {b"authorization", b"connection", b"content-length", b"host", b"transfer-encoding"}
+)
+FRAMING_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
+METHODS_WITHOUT_BODY = frozenset({"DELETE", "GET", "HEAD"})
+CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+STATUSES = range(200, 600)
+
+# By exception, the narrower before the wider: the code, and whether a byte of the request may
+# have reached the upstream.
+FAILURES: dict[type[httpx.HTTPError], tuple[str, bool]] = {
+    httpx.ConnectTimeout: ("upstream_connect_timeout", False),
+    httpx.PoolTimeout: ("upstream_pool_timeout", False),
+    httpx.WriteTimeout: ("upstream_write_timeout", True),
+    httpx.ConnectError: ("upstream_connect_failed", False),
+    httpx.ProxyError: ("upstream_connect_failed", False),
+    httpx.UnsupportedProtocol: ("upstream_connect_failed", False),
+    httpx.LocalProtocolError: ("upstream_request_invalid", False),
+    httpx.NetworkError: ("upstream_reset", True),
+    httpx.RemoteProtocolError: ("upstream_malformed", True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long each phase of an exchange may take; `idle` is between pieces of a body."""
+
+    connect_seconds: float = 5
+    write_seconds: float = 30
+    pool_seconds: float = 2
+    first_byte_seconds: float = 600
+    idle_seconds: float = 300
+
+
+class UpstreamReply:
+    """Status and headers of a response whose body is still to come. `aclose` must be called."""
+
+    __slots__ = ("_stream", "headers", "is_close_delimited", "status")
+
+    def __init__(self, response: httpx.Response, *, is_head: bool) -> None:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._stream = response.stream
+        self.status = response.status_code
+        self.headers: list[Header] = response.headers.raw
+        is_bodiless = is_head or self.status in BODILESS_STATUSES
+        self.is_close_delimited = not is_bodiless and FRAMING_HEADERS.isdisjoint(
+            [name.lower() for name, _ in self.headers]
+        )
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body's pieces as they arrive. Ends only where the body ended, else raises."""
+        try:
+            async for chunk in self._stream:
+                yield chunk
+        except httpx.HTTPError as error:
+            raise translated(error, read_code="upstream_idle_timeout") from error
+
+    async def aclose(self) -> None:
+        """Give the connection back if all was read, else close it. May be repeated."""
+        await self._stream.aclose()
+
+
+class Upstream:
+    """One origin, one credential, one transport, for the life of the process."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        credential: Callable[[], str],
+        transport: httpx.AsyncBaseTransport,
+        timeouts: Timeouts,
+    ) -> None:
+        self.name = httpx.URL(base_url).host
+        self._base_url = base_url.rstrip("/")
+        self._host = httpx.URL(base_url).netloc
+        self._credential = credential
+        self._transport = transport
+        self._timeouts = timeouts
+        # Parsing an URL costs more than all else here, and most requests go to the same one.
+        self._url_of = lru_cache(PATHS_CACHED_MAX)(self._parse_url)
+
+    async def send(
+        self, *, method: str, path: str, headers: Sequence[Header], body: bytes
+    ) -> UpstreamReply:
+        """Send a request; returns with the head of the response. `path` follows the base's."""
+        phases = {
+            "connect": self._timeouts.connect_seconds,
+            "write": self._timeouts.write_seconds,
+            "pool": self._timeouts.pool_seconds,
+            "read": self._timeouts.first_byte_seconds,
+        }
+        request = httpx.Request(
+            method,
+            self._url_of(path),
+            headers=self._with_own(method, headers, body),
+            stream=httpx.ByteStream(body),
+            extensions={"timeout": phases},
+        )
+        response = await self._answer(request)
+        # Transports look the limit up when they start on the body: from here it is another one.
+        phases["read"] = self._timeouts.idle_seconds
+        reply = UpstreamReply(response, is_head=method == "HEAD")
+        if problem := _problem(reply):
+            await reply.aclose()
+            raise UpstreamUnavailable(problem, is_sent=True, code="upstream_malformed")
+        return reply
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._transport.handle_async_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            pass  # the connection was never made, so nothing can have been done twice
+        except httpx.HTTPError as error:
+            raise translated(error, read_code="upstream_first_byte_timeout") from error
+        try:
+            return await self._transport.handle_async_request(request)
+        except httpx.HTTPError as error:
+            raise translated(error, read_code="upstream_first_byte_timeout") from error
+
+    def _with_own(self, method: str, headers: Sequence[Header], body: bytes) -> list[Header]:
+        own = [(b"host", self._host)]
+        if body or method not in METHODS_WITHOUT_BODY:
+            own.append((b"content-length", b"%d" % len(body)))
+        if credential := self._credential():
+            own.append((b"authorization", b"Bearer " + credential.encode()))
+        return own + [header for header in headers if header[0].lower() not in OWN_HEADERS]
+
+    def _parse_url(self, path: str) -> httpx.URL:
+        # A path without its slash could lengthen the host's name.
+        separator = "" if path.startswith("/") else "/"
+        try:
+            return httpx.URL(self._base_url + separator + path)
+        except httpx.InvalidURL as error:
+            message = f"The upstream cannot be asked for this path: {error}."
+            code = "upstream_request_invalid"
+            raise UpstreamUnavailable(message, is_sent=False, code=code) from error
+
+
+def transport_for(
+    *,
+    kind: Literal["fast", "stock"],
+    connections_max: int,
+    idle_seconds_max: float = 15,
+    ca_file: str | None = None,
+    proxy_url: str | None = None,
+) -> httpx.AsyncBaseTransport:
+    """Our transport, or httpx's: the stock one also where a proxy is set, since ours knows none.
+
+    `ca_file` replaces the system's certificate authorities.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    if kind == "fast" and proxy_url is None:
+        return FastTransport(
+            connections_max=connections_max,
+            idle_seconds_max=idle_seconds_max,
+            ssl_context=context,
+        )
+    limits = httpx.Limits(
+        max_connections=connections_max,
+        max_keepalive_connections=connections_max,
+        keepalive_expiry=idle_seconds_max,
+    )
+    return httpx.AsyncHTTPTransport(
+        verify=context, trust_env=False, http2=False, limits=limits, proxy=proxy_url, retries=0
+    )
+
+
+def translated(error: httpx.HTTPError, *, read_code: str) -> UpstreamUnavailable:
+    """Our error for one of httpx's; `read_code` names the phase that a read belonged to."""
+    message = f"The upstream did not answer: {error or type(error).__name__}."
+    if isinstance(error, httpx.ReadTimeout):
+        return UpstreamTimeout(message, is_sent=True, code=read_code)
+    code, is_sent = next(
+        (failure for kind, failure in FAILURES.items() if isinstance(error, kind)),
+        ("upstream_unavailable", True),
+    )
+    if isinstance(error, httpx.TimeoutException):
+        return UpstreamTimeout(message, is_sent=is_sent, code=code)
+    if isinstance(error, httpx.RemoteProtocolError):
+        code = _closed_code(str(error)) or code
+    return UpstreamUnavailable(message, is_sent=is_sent, code=code)
+
+
+def _closed_code(message: str) -> str | None:
+    """Both transports say a premature close in these words, and only in words."""
+    if message.startswith(CLOSED_IN_BODY):
+        return "upstream_incomplete"
+    return "upstream_reset" if message == CLOSED_BEFORE_HEAD else None
+
+
+def _problem(reply: UpstreamReply) -> str | None:
+    """What would break the client's side if it were passed on."""
+    if reply.status not in STATUSES:
+        return f"The upstream answered with status {reply.status}."
+    if CONTROL_CHARACTER.search(b"".join([value for _, value in reply.headers])):
+        return "The upstream sent a header with a control character."
+    return None
