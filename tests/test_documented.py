@@ -1,4 +1,4 @@
-"""The README names every setting, metric, error code and verb that exists, and none that does not."""
+"""The README names every setting, metric, error code and verb that exists, and no other."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,8 @@
 """A `GatewayError` as an answer in the API's own shape: in one place, for every way out."""
 
 import json
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from gateway.core.errors import GatewayError, Unauthorized, UpgradeRequired
 
@@ -35,3 +37,13 @@ def error_headers(
     if isinstance(error, UpgradeRequired):
         headers += [(b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade")]
     return headers
+
+
+async def refuse(
+    error: GatewayError, send: Callable[[Any], Awaitable[None]], *, request_id: str | None = None
+) -> None:
+    """Answer an ASGI request with an error."""
+    body = error_body(error)
+    headers = error_headers(error, body=body, request_id=request_id)
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -30,16 +31,17 @@ from gateway.adapters.reports import cost_totals
 from gateway.adapters.tenants import Tenants
 from gateway.adapters.upstream import Timeouts, Upstream, transport_for
 from gateway.app.admission import Admission
-from gateway.app.errors import error_body, error_headers
+from gateway.app.errors import error_body, error_headers, refuse
 from gateway.app.health import admin_guard, health_router
 from gateway.app.proxy import DataPlane, Receive, Scope
 from gateway.app.relay import DrainLimits, Relay, Send
 from gateway.config.secret import CurrentSecret
 from gateway.config.settings import Settings, is_loopback
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, NotFound
 from gateway.core.policy import Policy
 
 PREFIX = "/v1/"
+PROBES = frozenset({"/livez", "/readyz"})
 SWEEPS_PER_LEASE = 3
 
 log = logging.getLogger(__name__)
@@ -53,15 +55,28 @@ class SchemaOutdated(ValueError):
 
 
 class Gateway(FastAPI):
-    """A FastAPI application whose data paths never enter FastAPI."""
+    """A FastAPI application whose data paths never enter FastAPI.
+
+    With an `admin_port` each port has its own: the data plane there, the control plane here, and
+    the probes of load balancers on both.
+    """
 
     data_plane: Callable[[Scope, Receive, Send], Awaitable[None]]
+    admin_port: int | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            await self.data_plane(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
+            return
+        is_admin_port = scope["server"][1] == self.admin_port
+        is_admin_path = not scope["path"].startswith(PREFIX)
+        is_everywhere = self.admin_port is None or scope["path"] in PROBES
+        if not is_everywhere and is_admin_path != is_admin_port:
+            await refuse(NotFound(), send)
+        elif is_admin_path:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.data_plane(scope, receive, send)
 
 
 def create_app(settings: Settings) -> Gateway:
@@ -79,11 +94,13 @@ def create_app(settings: Settings) -> Gateway:
         openapi_url=None,
     )
     app.data_plane = parts.data_plane
+    app.admin_port = settings.admin.port
     app.add_exception_handler(GatewayError, _render)
-    guard = admin_guard(
-        is_open=is_loopback(settings.host),
-        token=CurrentSecret(settings.admin.token, settings.admin.token_file),
-    )
+    app.add_exception_handler(HTTPStatus.NOT_FOUND, _render_not_found)
+    token = CurrentSecret(settings.admin.token, settings.admin.token_file)
+    # A port of its own is the operator's to close; without a token that is the protection chosen.
+    is_open = is_loopback(settings.host) or (settings.admin.port is not None and not token())
+    guard = admin_guard(is_open=is_open, token=token)
     app.include_router(health_router(ledger=parts.ledger, metrics=parts.metrics, guard=guard))
     return app
 
@@ -163,7 +180,8 @@ class _Parts:
             self.engine.dispose()
 
     def _totals(self) -> dict[tuple[str, str], int]:
-        return {**cost_totals(self.engine, _now_us())}
+        totals = cost_totals(self.engine, _now_us())
+        return {(tenant, window): cost_pusd for (tenant, window), cost_pusd in totals.items()}
 
     def _check_schema(self) -> None:
         """An empty SQLite file is migrated; anything else is the operator's decision."""
@@ -215,6 +233,10 @@ async def _render(_request: Request, error: Exception) -> Response:
     body = error_body(error)
     headers = {name.decode(): value.decode() for name, value in error_headers(error, body=body)}
     return Response(body, status_code=error.status, headers=headers)
+
+
+async def _render_not_found(request: Request, _error: Exception) -> Response:
+    return await _render(request, NotFound())
 
 
 def _now_us() -> int:

@@ -15,7 +15,7 @@ from gateway.adapters.metrics import Metrics
 from gateway.adapters.tenants import Tenants
 from gateway.app.admission import Admission
 from gateway.app.auth import authenticate
-from gateway.app.errors import error_body, error_headers
+from gateway.app.errors import refuse
 from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
 from gateway.core import headers as wire
@@ -67,7 +67,7 @@ class DataPlane:
         except GatewayError as error:
             status = error.status
             self._metrics.refused(who[0] if who else "", error.code)
-            await _answer(error, send, request_id)
+            await refuse(error, send, request_id=request_id)
         self._metrics.http_request(_route(scope), scope["method"], status)
 
     async def _serve(
@@ -82,6 +82,8 @@ class DataPlane:
         body = await self._body(headers, receive)
         received = time.monotonic()
         hold = self._admission.admit(body, tenant=tenant, request_id=request_id)
+        # A series that is born with its first value shows no increase: it has to be there before.
+        self._metrics.tenant_seen(tenant.path, None if hold.price is None else hold.price.name)
         admitted = time.monotonic()
         await self._ledger.hold(hold)
         self._metrics.overhead("auth", authenticated - started)
@@ -150,10 +152,3 @@ def _upstream_path(scope: Scope) -> str:
 
 def _route(scope: Scope) -> str:
     return RESPONSES.decode() if scope["raw_path"] == RESPONSES else "other"
-
-
-async def _answer(error: GatewayError, send: Send, request_id: str) -> None:
-    body = error_body(error)
-    headers = error_headers(error, body=body, request_id=request_id)
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -105,9 +105,11 @@ class Relay:
                 method="POST", path=dispatch.path, headers=dispatch.headers, body=dispatch.body
             )
         except UpstreamUnavailable as broken:
+            self._attempted(broken.code, is_healthy=False)
             life.ended(broken=broken)
             await self._finish(life, send)
             raise
+        self._attempted("answered", is_healthy=True)
         try:
             await self._relay(life, dispatch, reply, send, connection)
             return reply.status
@@ -180,6 +182,10 @@ class Relay:
                 sink(exchange)
             except Exception:  # a reader that fails costs no one their answer
                 log.exception("a reader of exchanges failed")
+
+    def _attempted(self, result: str, *, is_healthy: bool) -> None:
+        self._metrics.upstream_attempt(self._upstream.name, result)
+        self._metrics.upstream_healthy(self._upstream.name, is_healthy=is_healthy)
 
     def _start_drain(self, life: Life) -> float:
         life.client_left()

@@ -19,7 +19,7 @@ from gateway.cli.options import verb_group
 from gateway.cli.output import talk
 
 # In the order of `--help`. A module has an `app` of verbs, or a function of its own name.
-_NOUNS = (
+NOUNS = (
     "serve", "demo", "migrate", "tenants", "keys",
     "usage", "entries", "request", "prices", "config",
 )  # fmt: skip
@@ -29,10 +29,10 @@ class _LazyVerbs(TyperGroup):
     """Verbs that are imported when somebody asks for them."""
 
     def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - Typer passes it
-        return list(_NOUNS)
+        return list(NOUNS)
 
     def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup:  # noqa: ARG002 - as above
-        if cmd_name not in _NOUNS:
+        if cmd_name not in NOUNS:
             raise WrongUsage(f"there is no verb {cmd_name!r}{_suggestion(cmd_name)}")
         module = importlib.import_module(f"gateway.cli.{cmd_name}")
         app = getattr(module, "app", None)
@@ -46,7 +46,7 @@ class _LazyVerbs(TyperGroup):
 
 
 def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, _NOUNS, n=1)
+    close = difflib.get_close_matches(name, NOUNS, n=1)
     return f"; did you mean `gateway {close[0]}`?" if close else "; `gateway --help` lists all"
 
 

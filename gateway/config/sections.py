@@ -126,14 +126,10 @@ class Limits(Section):
     """A request's body."""
     header_bytes_max: Bytes = 64 * 1024
     """A request's headers together."""
-    json_depth_max: Count = 64
-    """How deep a request's JSON may nest."""
     event_bytes_max: Bytes = 1024 * 1024
     """What the observer keeps of one event; larger ones are skimmed, and relayed all the same."""
     queue_length_max: Count = 10_000
     """Records that may wait for the ledger before new requests are refused."""
-    concurrent_requests_max: Count = 1000
-    """Requests of one key that may be under way at once."""
     tenants_labelled_max: Count = 100
     """Tenants with metrics of their own; the others are counted together."""
     head_seconds_max: Seconds = 15
