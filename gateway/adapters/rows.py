@@ -1,0 +1,155 @@
+"""Holds and exchanges as rows of their tables, and back. Not here: when they are written.
+
+A row is a plain tuple in the order of the table's columns, made by the caller of the ledger, so
+that what cannot be written fails there and not in a batch that others share.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row as DatabaseRow
+
+from gateway.adapters import schema
+from gateway.core.exchange import Exchange, Hold
+from gateway.core.prices import CostLine, price_from_json, price_to_json
+from gateway.core.usage import Usage
+
+Value = str | int | bytes | None
+Row = tuple[Value, ...]
+
+# No response costs a hundred thousand dollars: a count that says so is wrong, and a few such counts
+# would leave the 64 bits of an hour's sum.
+COST_PUSD_MAX = 10**17
+OUT_OF_RANGE = "cost_out_of_range"
+UNPRICED_MODEL = "other"
+
+_NO_USAGE: Row = (None, None, None, None, None)
+_encode = msgspec.json.Encoder().encode
+
+
+def hold_row(hold: Hold, *, owner_id: str) -> Row:
+    """The row of `schema.hold`."""
+    return (
+        hold.request_id,
+        hold.tenant,
+        hold.key_id,
+        hold.created_at_us,
+        hold.hold_pusd,
+        "[]",
+        owner_id,
+        None,
+        hold.endpoint,
+        hold.model,
+        hold.service_tier,
+        hold.is_stream,
+        price_to_json(hold.price) if hold.price else None,
+        _tags_text(hold.tags),
+    )
+
+
+def hold_from_row(row: DatabaseRow[Any]) -> Hold:
+    """What `hold_row` wrote. Raises ValueError when its price cannot be read."""
+    return Hold(
+        request_id=row.request_id,
+        tenant=row.tenant,
+        key_id=row.key_id,
+        created_at_us=row.created_at_us,
+        hold_pusd=row.hold_pusd,
+        endpoint=row.endpoint,
+        model=row.model,
+        service_tier=row.service_tier,
+        is_stream=bool(row.is_stream),
+        price=price_from_json(row.price) if row.price else None,
+        tags=json.loads(row.tags),
+    )
+
+
+def entry_row(exchange: Exchange) -> Row:
+    """The row of `schema.entry`."""
+    hold = exchange.hold
+    cost_pusd, problem = storable_cost(exchange)
+    return (
+        hold.request_id,
+        hold.created_at_us,
+        exchange.settled_at_us,
+        hold.tenant,
+        hold.key_id,
+        hold.endpoint,
+        exchange.response_id,
+        hold.model,
+        exchange.model,
+        exchange.priced_model,
+        exchange.service_tier,
+        exchange.outcome.value,
+        exchange.reason,
+        exchange.client_gone,
+        exchange.recoverable,
+        exchange.basis.value,
+        problem,
+        exchange.http_status,
+        exchange.upstream_request_id,
+        *(_NO_USAGE if exchange.usage is None else _tokens(exchange.usage)),
+        cost_pusd,
+        hold.hold_pusd,
+        hold.price.version if hold.price else None,
+        _lines_text(exchange.lines),
+        _tags_text(hold.tags),
+        _us(exchange.duration_seconds),
+        None if exchange.first_byte_seconds is None else _us(exchange.first_byte_seconds),
+    )
+
+
+def rollup_row(exchange: Exchange) -> tuple[Row, tuple[int, ...]]:
+    """The key of its cell in `schema.usage_hour`, and what it adds to the counts there."""
+    hold = exchange.hold
+    cell = (
+        hold.created_at_us // schema.HOUR_US,
+        hold.tenant,
+        hold.key_id,
+        exchange.priced_model or UNPRICED_MODEL,
+        exchange.service_tier or "",
+    )
+    cost_pusd, _ = storable_cost(exchange)
+    tokens = (0, 0, 0, 0, 0) if exchange.usage is None else _tokens(exchange.usage)
+    return cell, (1, *tokens, cost_pusd or 0, int(cost_pusd is None))
+
+
+def storable_cost(exchange: Exchange) -> tuple[int | None, str | None]:
+    """Cost and problem as they can be kept: a cost beyond belief is unknown, and says so."""
+    if exchange.cost_pusd is not None and exchange.cost_pusd > COST_PUSD_MAX:
+        return None, OUT_OF_RANGE
+    return exchange.cost_pusd, exchange.problem
+
+
+def lines_from_text(text: str) -> tuple[CostLine, ...]:
+    """The cost lines of an entry."""
+    return tuple(
+        CostLine(meter=meter, quantity=quantity, unit_price_pusd=unit, cost_pusd=cost)
+        for meter, quantity, unit, cost in json.loads(text)
+    )
+
+
+def _lines_text(lines: tuple[CostLine, ...]) -> str:
+    if not lines:
+        return "[]"
+    rows = [(line.meter, line.quantity, line.unit_price_pusd, line.cost_pusd) for line in lines]
+    return _encode(rows).decode()
+
+
+def _tags_text(tags: dict[str, str]) -> str:
+    return _encode(tags).decode() if tags else "{}"
+
+
+def _tokens(usage: Usage) -> tuple[int, int, int, int, int]:
+    return (
+        usage.input_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+    )
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)

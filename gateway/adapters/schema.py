@@ -1,0 +1,146 @@
+"""The tables, once for SQLite and PostgreSQL. Not here: statements. migrations/ must lead to this.
+
+Money is whole picodollars and time is Unix microseconds, both BIGINT. Text holds JSON where a value
+is only ever read back whole. There are no foreign keys from holds and entries: they would lock rows
+that every batch shares.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("parent", Text),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("suspended_at_us", BigInteger),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger),
+    Column("revoked_at_us", BigInteger),
+    Column("replaced_by", Text),
+)
+
+# One heartbeat row a process: a hold's lease is its owner's.
+owner = Table(
+    "owner",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at_us", BigInteger, nullable=False),
+    Column("lease_until_us", BigInteger, nullable=False),
+)
+
+# In flight only, so it stays tiny: from before the first upstream byte until settlement.
+hold = Table(
+    "hold",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("hold_pusd", BigInteger, nullable=False),
+    Column("legs", Text, nullable=False, server_default="[]"),
+    Column("owner", Text, nullable=False),
+    Column("response_id", Text),
+    Column("endpoint", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("service_tier", Text),
+    Column("is_stream", Boolean, nullable=False),
+    Column("price", Text),
+    Column("tags", Text, nullable=False),
+    CheckConstraint("hold_pusd >= 0", name="hold_not_negative"),
+    Index(None, "owner"),
+    Index(None, "response_id"),
+)
+
+# Append only. The primary key is the exactly-once token.
+entry = Table(
+    "entry",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("settled_at_us", BigInteger, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("response_id", Text),
+    Column("model", Text, nullable=False),  # as asked for
+    Column("served_model", Text),
+    Column("priced_model", Text),
+    Column("service_tier", Text),  # as served
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("client_gone", Boolean, nullable=False),
+    Column("recoverable", Boolean, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("problem", Text),
+    Column("http_status", Integer),
+    Column("upstream_request_id", Text),
+    Column("input_tokens", BigInteger),  # NULL where no usage is known: zero would be a statement
+    Column("cached_tokens", BigInteger),
+    Column("cache_write_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("reasoning_tokens", BigInteger),
+    Column("cost_pusd", BigInteger),  # NULL: unpriced, and the hold stays spent
+    Column("hold_pusd", BigInteger, nullable=False),
+    Column("price_version", Text),
+    Column("lines", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Column("first_byte_us", BigInteger),
+    CheckConstraint("cost_pusd >= 0", name="cost_not_negative"),
+    CheckConstraint("hold_pusd >= 0", name="hold_not_negative"),
+    Index(None, "tenant", "created_at_us"),
+    Index(None, "created_at_us"),
+    Index(None, "response_id"),
+)
+
+# What dashboards read. The hour is that of admission, in whole hours since 1970.
+usage_hour = Table(
+    "usage_hour",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("tenant", Text, primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),  # the price book's name, or "other"
+    Column("service_tier", Text, primary_key=True),  # as served, or "" where none was
+    Column("requests", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost_pusd", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+)
+
+HOUR_US = 3_600_000_000

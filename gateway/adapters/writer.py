@@ -1,0 +1,236 @@
+"""The ledger's one writer thread: what is queued becomes one transaction, then waiters are told.
+
+Woken by the queue, never by a timer: what arrives while a transaction runs forms the next batch.
+Not here: what a posting is (`posting`), and what its callers await (`ledger`).
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from gateway.adapters.database import write_on, write_transaction
+from gateway.adapters.lease import Lease
+from gateway.adapters.posting import Poster, Posting, Replayed
+from gateway.core.exchange import Hold
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS_MIN = 0.02
+RETRY_SECONDS_MAX = 1.0
+
+# Every driver has its own classes, but their names are the DB-API's; the last is the pool's.
+_OUTAGES = {"OperationalError", "InterfaceError", "InternalError", "TimeoutError"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReport:
+    """One transaction tried: how many postings, how long, and whether it is durable now."""
+
+    postings: int
+    duration_seconds: float
+    is_committed: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A posting on its way through the writer, and who waits for it."""
+
+    posting: Posting
+    waiter: asyncio.Future[None] | None = None
+    hold: Hold | None = None  # of a posting that holds
+    is_begun: bool = False
+    error: Exception | None = None  # it alone cannot be written
+
+    def begin(self) -> bool:
+        """Whether to write it: not a hold that nobody waits for, if it was never tried.
+
+        Once tried it may be durable although the answer was lost, so it stays until that is known.
+        """
+        is_wanted = self.hold is None or self.waiter is None or not self.waiter.done()
+        self.is_begun = self.is_begun or is_wanted
+        return self.is_begun
+
+
+class Closed(Exception):
+    """The ledger closed while the database did not answer."""
+
+
+class Writer:
+    """The thread. `resolve` is called in it with the jobs of each finished batch."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        lease: Lease,
+        batch_max: int,
+        resolve: Callable[[list[Job]], None],
+        on_batch: Callable[[BatchReport], None] | None,
+    ) -> None:
+        self.is_healthy = True
+        self._engine = engine
+        self._lease = lease
+        self._batch_max = batch_max
+        self._resolve = resolve
+        self._on_batch = on_batch
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._poster = Poster(engine.dialect)
+        self._connection: Connection | None = None
+        # A daemon: a database that hangs must not keep a process alive that has given up on it.
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    @property
+    def queued(self) -> int:
+        """Postings that wait for a transaction."""
+        return self._queue.qsize()
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def put(self, job: Job) -> None:
+        """Queue a posting, from any thread."""
+        self._queue.put(job)
+
+    def close(self) -> None:
+        """Write what is queued, then end; blocks until then."""
+        self._closing.set()
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            jobs, is_open = self._take()
+            self._write(jobs)
+            self._resolve(jobs)
+        self._disconnect()
+        self._end_lease()
+
+    def _take(self) -> tuple[list[Job], bool]:
+        """The next batch, empty when only the heartbeat is due, and whether more may come."""
+        jobs: list[Job] = []
+        try:
+            job = self._queue.get(timeout=self._lease.due_in_seconds())
+            while job is not None:
+                jobs.append(job)
+                if len(jobs) >= self._batch_max:
+                    return jobs, True
+                job = self._queue.get_nowait()
+        except queue.Empty:
+            return jobs, True
+        return jobs, False
+
+    def _write(self, jobs: list[Job]) -> None:
+        """Write until it is durable: what cannot be written at all is set aside with its error."""
+        pause_seconds = RETRY_SECONDS_MIN
+        while True:
+            wanted = [job for job in jobs if job.begin()]
+            error = self._attempt([job.posting for job in wanted])
+            if error is None:
+                return
+            if wanted and not _is_outage(error):
+                self._write_each(wanted, error)
+                return
+            self._disconnect()
+            if self._closing.is_set():
+                _fail(wanted, Closed(str(error)))
+                return
+            self._closing.wait(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, RETRY_SECONDS_MAX)
+
+    def _write_each(self, jobs: list[Job], error: Exception) -> None:
+        """One posting cannot be written: find it, so that it does not fail the others."""
+        if len(jobs) <= 1:
+            _fail(jobs, error)
+            return
+        for job in jobs:
+            self._write([job])
+
+    def _attempt(self, batch: Sequence[Posting]) -> Exception | None:
+        if not batch and self._lease.due_in_seconds() > 0:
+            return None
+        begun = time.perf_counter()
+        try:
+            self._transact(batch)
+        except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does
+            self._note(batch, begun, error)
+            return error
+        self._note(batch, begun, None)
+        return None
+
+    def _transact(self, batch: Sequence[Posting]) -> None:
+        try:
+            self._commit(batch, is_replay=False)
+        except Replayed:
+            self._commit(batch, is_replay=True)
+
+    def _commit(self, batch: Sequence[Posting], *, is_replay: bool) -> None:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        renewed_us: int | None = None
+        with write_on(self._connection):
+            if self._lease.due_in_seconds() == 0:
+                renewed_us = self._lease.renew(self._connection)
+            self._poster.apply(self._connection, batch, is_replay=is_replay)
+        if renewed_us is not None:
+            self._lease.renewed(renewed_us)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        connection.invalidate()  # it may be broken, and then closing it in good order would raise
+        connection.close()
+
+    def _note(self, batch: Sequence[Posting], begun: float, error: Exception | None) -> None:
+        if error is not None:
+            log.warning("a ledger batch of %d failed: %s", len(batch), error)
+        if error is None or _is_outage(error):
+            self.is_healthy = error is None
+        if self._on_batch is None:
+            return
+        try:
+            self._on_batch(
+                BatchReport(
+                    postings=len(batch),
+                    duration_seconds=time.perf_counter() - begun,
+                    is_committed=error is None,
+                )
+            )
+        except Exception:
+            log.exception("the sink of ledger batches failed")
+
+    def _end_lease(self) -> None:
+        try:
+            with write_transaction(self._engine) as connection:
+                self._lease.end(connection)
+        except Exception:
+            log.exception("the owner row stays until its lease ends")
+
+
+def _fail(jobs: list[Job], error: Exception) -> None:
+    for job in jobs:
+        job.error = error
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the database was away, so that the same may work later."""
+    if isinstance(error, OSError):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _is_outage_name(error.orig)
+    return _is_outage_name(error)
+
+
+def _is_outage_name(error: BaseException | None) -> bool:
+    return type(error).__name__ in _OUTAGES
