@@ -1,7 +1,8 @@
 """The server's side of a client's connection: uvicorn's HTTP/1.1 protocol with what it lacks.
 
 - A declined upgrade (`h2c`, which every JDK client offers) no longer loses the request's body.
-- A client that half-closes after its request still gets the whole answer.
+- A client that half-closes after its request still gets the whole answer, and a broken request
+  behind it does not cut it off.
 - A slow or oversized head, and a client that stops reading, end by a limit.
 
 It also hands the application a `Connection`, since ASGI does not tell a hang-up without a task.
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -23,6 +25,7 @@ from gateway.app.errors import error_body, error_headers
 from gateway.core.errors import GatewayError, HeadersTooLarge, InvalidRequest
 
 CONNECTION = "connection"  # the key of the `Connection` in an ASGI scope's state
+LINGER_SECONDS = 2.0  # for a refused client to read why, before the connection is cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,10 @@ class Connection:
 
     @property
     def is_gone(self) -> bool:
-        """The client hung up, or was cut off. Known a millisecond after."""
+        """The client hung up, or was cut off.
+
+        A reset is known at once. A plain close looks like a half-close until it is written to.
+        """
         return self._cycle.disconnected
 
     def abort(self) -> None:
@@ -61,22 +67,28 @@ class GatewayProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._is_in_head = True  # a connection that sends nothing is a slow head too
+        self._is_in_body = False
+        self._is_deaf = False  # what comes after the last request is read and dropped
+        self._is_all_head = False  # nothing but a head was received this time
         self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._read_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._is_declined = False
+        self._running = self.cycle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_head_timer()
+        self._stop_read_timer()
         self._stop_stall_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
+        if self._is_deaf:
+            return
+        self._is_all_head = True
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -86,15 +98,11 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(cause if isinstance(cause, GatewayError) else _malformed())
         else:
             if self._is_in_head:
-                self._watch_head(len(data))
+                self._watch_head(len(data) if self._is_all_head else 0)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own signature
         """A client that has sent its whole request may close its side and read on."""
-        cycle = self.cycle
-        if cycle is None or cycle.response_complete or cycle.more_body:
-            return None
-        cycle.keep_alive = False
-        return True
+        return self._lets_answer_finish() or None
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -108,23 +116,35 @@ class GatewayProtocol(HttpToolsProtocol):
 
     # Parser callbacks
     def on_message_begin(self) -> None:
+        # Not at every byte, as uvicorn does: what is left of an answered request's body would keep
+        # the connection for ever.
+        self._unset_keepalive_if_required()
         super().on_message_begin()
         self._is_in_head = True
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        self._stop_head_timer()
+        self._stop_read_timer()
+        self._unset_keepalive_if_required()
         if self._head_size() > self.limits.header_bytes_max:
             raise HeadersTooLarge
+        _check_framing(self.headers, version=self.parser.get_http_version())
         self._is_declined = self.parser.should_upgrade()
         if not self._is_declined:
             super().on_headers_complete()
+            self._is_in_body = True
             self.scope["state"][CONNECTION] = Connection(self.cycle)
 
     def on_message_complete(self) -> None:
+        self._is_in_body = False
+        self._is_all_head = False
         if not self._is_declined:
             super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     # Our own
     def _head_size(self) -> int:
@@ -134,20 +154,20 @@ class GatewayProtocol(HttpToolsProtocol):
         self._head_bytes += received_bytes
         if self._head_bytes > self.limits.header_bytes_max:
             self._refuse(HeadersTooLarge())
-        elif self._head_timer is None:
+        elif self._read_timer is None:
             self._start_head_timer()
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.limits.head_seconds_max, self._end_slow_head)
+        self._read_timer = self.loop.call_later(self.limits.head_seconds_max, self._end_slow_head)
 
     def _end_slow_head(self) -> None:
-        if not self._is_answering():
+        if not self._lets_answer_finish():
             self.transport.close()
 
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _stop_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
     def _stop_stall_timer(self) -> None:
         if self._stall_timer is not None:
@@ -163,36 +183,56 @@ class GatewayProtocol(HttpToolsProtocol):
         if method == b"CONNECT":
             self._refuse(InvalidRequest("CONNECT is not served.", code="invalid_http"))
             return
-        head = [method, b" ", self.url, b" HTTP/1.1\r\n"]
+        version = self.parser.get_http_version().encode("ascii")
+        head = [method, b" ", self.url, b" HTTP/", version, b"\r\n"]
         for name, value in self.headers:
             head += [name, b": ", _declined(value) if name == b"connection" else value, b"\r\n"]
         self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         self.data_received(b"".join([*head, b"\r\n", rest]))
 
     def _refuse(self, error: GatewayError) -> None:
-        self._stop_head_timer()
-        if self._is_answering():
+        self._stop_read_timer()
+        if self._lets_answer_finish():
             return
+        is_begun = self._is_in_body and self.cycle.response_started
+        if self._is_in_body:
+            self.cycle.disconnected = True  # its own body is broken: the application hears of it
+            self.cycle.message_event.set()
+        if not is_begun:
+            self._write_error(error)
+        # Closing with bytes unread would reset the connection, and the client not learn why.
+        self._is_deaf = True
+        self.transport.write_eof()
+        self._read_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _write_error(self, error: GatewayError) -> None:
         body = error_body(error)
         content = [STATUS_LINE[error.status]]
         for name, value in error_headers(error, body=body):
             content += [name, b": ", value, b"\r\n"]
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # its own body is broken: the application hears of it
-            self.cycle.message_event.set()
-            content = content if not self.cycle.response_started else []
-        if content:
-            self.transport.write(b"".join([*content, b"connection: close\r\n\r\n", body]))
-        self.transport.close()
+        self.transport.write(b"".join([*content, b"connection: close\r\n\r\n", body]))
 
-    def _is_answering(self) -> bool:
+    def _lets_answer_finish(self) -> bool:
         """Whether an earlier, whole request is being answered: that ends in peace, as the last."""
-        cycle = self.cycle
-        if cycle is None or cycle.response_complete or cycle.more_body:
+        if self.pipeline and self._is_in_body:
+            self.pipeline.popleft()  # the request that will never be whole, behind whole ones
+            self.cycle = self.pipeline[0][0] if self.pipeline else self._running
+            self._is_in_body = False
+        if self.cycle is None or self.cycle.response_complete or self._is_in_body:
             return False
-        cycle.keep_alive = False
-        self.flow.pause_reading()
+        self.cycle.keep_alive = False
+        self._is_deaf = True
         return True
+
+
+def _check_framing(headers: list[tuple[bytes, bytes]], *, version: str) -> None:
+    """Refuse what the parser lets through although two readers could see two requests in it."""
+    names = [name for name, _ in headers]
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    is_host_told = names.count(b"host") == 1 or (version == "1.0" and b"host" not in names)
+    if not is_host_told or codings not in ([], [b"chunked"]):
+        raise _malformed()
 
 
 def _malformed() -> InvalidRequest:

@@ -1,0 +1,122 @@
+"""Clients that are slow, silent, stalled or send too much of a head: each ends by a limit."""
+
+import pytest
+
+from tests.fakes.served import (
+    BOTH_LOOPS,
+    GET,
+    POST,
+    SOON_SECONDS,
+    STREAM,
+    STREAMED,
+    refusal,
+    serving,
+)
+
+pytestmark = pytest.mark.parametrize("anyio_backend", BOTH_LOOPS)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /echo HTTP/1.1\r\nhost"], ids=["silent", "slow"])
+async def test_a_head_that_does_not_come_ends_the_connection(sent: bytes) -> None:
+    async with serving(head_seconds_max=SOON_SECONDS) as server:
+        client = await server.connect(sent)
+        assert await client.rest() == b""
+
+
+async def test_a_slow_head_behind_an_answered_request_ends_the_connection() -> None:
+    async with serving(head_seconds_max=SOON_SECONDS) as server:
+        client = await server.connect(POST)
+        await client.echoed()
+        await client.send(b"POST ")
+        assert await client.rest() == b""
+
+
+async def test_a_slow_head_behind_a_long_answer_waits_for_it() -> None:
+    async with serving(head_seconds_max=SOON_SECONDS) as server:
+        slow = await server.connect(STREAM + b"POST ")
+        await server.app.until("first")
+        assert await (await server.connect()).rest() == b"", "a limit's time has passed"
+        server.app.go_on.set()
+        assert (await slow.rest()).endswith(STREAMED)
+
+
+async def test_a_long_answer_is_no_slow_head() -> None:
+    async with serving(head_seconds_max=SOON_SECONDS) as server:
+        client = await server.connect(STREAM)
+        await server.app.until("first")
+        assert await (await server.connect()).rest() == b"", "a limit's time has passed"
+        server.app.go_on.set()
+        await client.reader.readuntil(STREAMED)
+        await client.send(POST)
+        assert (await client.echoed())["body"] == "hello"
+
+
+async def test_the_rest_of_an_answered_requests_body_keeps_no_connection() -> None:
+    async with serving(keep_alive_seconds=1) as server:
+        client = await server.connect(POST.replace(b"/echo", b"/early")[:-1])
+        assert await client.reply() == (401, b"who")
+        await client.send(b"o")
+        assert await client.rest() == b""
+
+
+async def test_a_reader_that_stalls_is_cut_and_no_one_else_is_hurt() -> None:
+    async with serving(write_stall_seconds_max=SOON_SECONDS) as server:
+        stalled = await server.connect(b"GET /flood HTTP/1.1\r\nhost: a\r\n\r\n")
+        await stalled.head()
+        # The reader's own buffer is bounded: it stops reading from the socket, and so do we.
+        other = await server.connect(STREAM)
+        await server.app.until("gone")
+        assert server.app.connections[0].is_gone
+        server.app.go_on.set()
+        await other.reader.readuntil(STREAMED)
+        await other.send(POST)
+        assert (await other.echoed())["body"] == "hello"
+
+
+async def test_a_reader_that_goes_on_is_not_cut() -> None:
+    async with serving(write_stall_seconds_max=5.0) as server:
+        client = await server.connect(b"GET /flood HTTP/1.1\r\nhost: a\r\n\r\n")
+        await client.reader.readexactly(16 * 2**20)
+        assert not server.app.connections[0].is_gone
+        client.writer.transport.abort()
+        await server.app.until("gone")
+
+
+LARGE = b"x" * 70 * 1024
+LARGE_HEAD = b"GET /echo HTTP/1.1\r\nhost: a\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        LARGE_HEAD + b"x-large: " + LARGE + b"\r\n\r\n",
+        LARGE_HEAD + b"".join(b"x-%d: value\r\n" % n for n in range(7000)),
+        LARGE_HEAD + b"x-unfinished: " + LARGE,
+        b"GET /" + LARGE + b" HTTP/1.1\r\nhost: a\r\n\r\n",
+    ],
+    ids=["one", "many", "unfinished", "url"],
+)
+@pytest.mark.parametrize("piece_bytes", [1_000, 1_000_000], ids=["pieces", "whole"])
+async def test_a_large_head_is_refused(head: bytes, piece_bytes: int) -> None:
+    segments = [head[at : at + piece_bytes] for at in range(0, len(head), piece_bytes)]
+    async with serving() as server:
+        client = await server.connect(*segments)
+        assert refusal(await client.rest()) == (431, "headers_too_large")
+        assert server.app.connections == []
+        client = await server.connect(POST)
+        assert (await client.echoed())["body"] == "hello"
+
+
+async def test_a_head_within_the_limit_is_served_in_any_pieces() -> None:
+    head = LARGE_HEAD + b"x-large: " + b"x" * 60 * 1024 + b"\r\n\r\n"
+    async with serving() as server:
+        client = await server.connect(*[head[at : at + 4096] for at in range(0, len(head), 4096)])
+        assert len((await client.echoed())["headers"]["x-large"]) == 60 * 1024
+
+
+async def test_a_body_is_not_counted_as_the_next_head() -> None:
+    long = b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n" + b"x" * 100_000
+    async with serving(header_bytes_max=1000) as server:
+        client = await server.connect(long + GET[:9], GET[9:])
+        assert len((await client.echoed())["body"]) == 100_000
+        assert (await client.echoed())["body"] == ""
