@@ -4,29 +4,13 @@ Here: which paths are looked for, how a document in memory is read, and what the
 here: documents that pass in pieces (`skim`), or when a stream has ended (`observer`).
 """
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import Raw, Struct
 
 from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE, Node, Skimmed, Skimmer
 from gateway.core.usage import NO_TOOLS, ToolUse, Usage, UsageInvalid, tool_use_from, usage_from
-
-COMPLETED: Final = "response.completed"
-INCOMPLETE: Final = "response.incomplete"
-FAILED: Final = "response.failed"
-CANCELLED: Final = "response.cancelled"
-TERMINAL_EVENTS = frozenset({COMPLETED, INCOMPLETE, FAILED, CANCELLED})
-
-_TERMINAL_BY_STATUS = {
-    "completed": COMPLETED,
-    "complete": COMPLETED,  # no word of the definition, but some hosts send it
-    "incomplete": INCOMPLETE,
-    "failed": FAILED,
-    "cancelled": CANCELLED,
-}
-_COMPACTION = "response.compaction"  # has no status, and is billed like a response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +28,6 @@ class Facts:
     tools: ToolUse = NO_TOOLS
     reason: str | None = None
     has_output: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """What was seen of one response. `terminal` is None where it has not ended, or was cut off."""
-
-    terminal: str | None = None
-    response_id: str | None = None
-    model: str | None = None
-    service_tier: str | None = None
-    status: str | None = None
-    usage: Usage | None = None
-    tools: ToolUse = NO_TOOLS
-    reason: str | None = None
-    has_output: bool = False
-    is_suspect: bool = False
-    problem: str | None = None
-    event_counts: dict[str, int] = field(default_factory=dict)
 
 
 class _Item(Struct):
@@ -89,10 +55,24 @@ class _Event(Struct):
     response: Raw = Raw()
 
 
+class _Typed(Struct):
+    type: str | None = None
+
+
+class _Identified(Struct):
+    id: str | None = None
+
+
+class _Opening(Struct):
+    response: _Identified | None = None
+
+
 _EVENT_LEAVES = ("type", "error", "code")
 _RESPONSE_LEAVES = tuple(name for name in _Response.__struct_fields__ if name != "output")
 _decode = msgspec.json.Decoder().decode
 _decode_event = msgspec.json.Decoder(_Event).decode
+_decode_typed = msgspec.json.Decoder(_Typed).decode
+_decode_opening = msgspec.json.Decoder(_Opening).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
 _decode_items = msgspec.json.Decoder(list[Raw]).decode
 _decode_item = msgspec.json.Decoder(_Item).decode
@@ -119,6 +99,25 @@ def skim(document: bytes, *, is_event: bool) -> Skimmed | None:
         skimmer.feed(document)
         return skimmer.end()
     return found
+
+
+def type_in(data: bytes) -> str | None:
+    """The event's type, where nothing else is wanted of it."""
+    try:
+        return _decode_typed(data).type
+    except (ValueError, RecursionError):
+        found = skim(data, is_event=True)
+        return _text(found, "type") if found else None
+
+
+def response_id_in(data: bytes) -> str | None:
+    """The response's id, where nothing else is wanted of the event."""
+    try:
+        response = _decode_opening(data).response
+        return response.id if response else None
+    except (ValueError, RecursionError):
+        found = skim(data, is_event=True)
+        return _text(found, "response.id") if found else None
 
 
 def facts_from(found: Skimmed, *, is_event: bool) -> Facts:
@@ -226,48 +225,3 @@ def _response_node(path: str) -> Node:
 
 BODY = _response_node("")
 EVENT = _object("", _EVENT_LEAVES, response=_response_node("response"))
-
-
-def observe(
-    facts: Facts,
-    *,
-    terminal: str | None,
-    problem: str | None = None,
-    event_counts: dict[str, int] | None = None,
-) -> Observation:
-    usage = facts.usage
-    return Observation(
-        terminal=terminal,
-        response_id=facts.response_id,
-        model=facts.model,
-        service_tier=facts.service_tier,
-        status=facts.status,
-        usage=usage,
-        tools=facts.tools,
-        reason=facts.reason,
-        has_output=facts.has_output,
-        is_suspect=facts.has_output and usage is not None and not usage.output_tokens,
-        problem=problem or _usage_problem(facts, terminal),
-        event_counts=event_counts or {},
-    )
-
-
-def _usage_problem(facts: Facts, terminal: str | None) -> str | None:
-    if facts.is_usage_invalid:
-        return "usage_invalid"
-    if facts.usage is not None or terminal is None:
-        return None
-    is_owed = facts.has_output or terminal in {COMPLETED, INCOMPLETE}
-    return "usage_missing" if is_owed else None
-
-
-def observe_body(facts: Facts | None) -> Observation:
-    """A whole body has no terminal event: its status says how it ended."""
-    if facts is None:
-        return Observation(problem="body_unreadable")
-    terminal = _TERMINAL_BY_STATUS.get(facts.status or "")
-    if facts.object == _COMPACTION:
-        terminal = terminal or COMPLETED
-    elif facts.object != "response":
-        return Observation(reason=facts.reason)  # a list, an error, an item: nothing was used
-    return observe(facts, terminal=terminal)

@@ -8,14 +8,8 @@ import zlib
 from dataclasses import replace
 from typing import Protocol
 
-from gateway.core.facts import (
-    BODY,
-    TERMINAL_EVENTS,
-    Observation,
-    facts_from,
-    observe_body,
-    skim,
-)
+from gateway.core.facts import BODY, facts_from, skim
+from gateway.core.observation import TERMINAL_EVENTS, Observation, observe_body
 from gateway.core.skim import Skimmer
 from gateway.core.sse import EVENT_BYTES_MAX
 from gateway.core.stream import StreamObserver

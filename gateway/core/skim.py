@@ -25,7 +25,6 @@ _QUOTE, _BACKSLASH, _COLON, _COMMA = b'"\\:,'
 _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 _OPENINGS = b"{["
 
-
 _decode_name = msgspec.json.Decoder(str).decode
 
 
@@ -80,7 +79,7 @@ class Skimmer:
 
     def __init__(self, tree: Node) -> None:
         self.is_broken = False
-        self._found = Skimmed()
+        self.found = Skimmed()
         self._frames: list[Node] = []
         self._node: Node | None = tree  # what the next value is to us
         self._depth = 0  # of containers that are skipped
@@ -105,8 +104,7 @@ class Skimmer:
 
     def end(self) -> Skimmed | None:
         """What was found; None when the document was cut short or is no JSON."""
-        is_whole = not self.is_broken and self._expect == self._nothing
-        return self._found if is_whole else None
+        return None if self.is_broken or self._expect != self._nothing else self.found
 
     def _break(self) -> None:
         self.is_broken = True
@@ -153,6 +151,8 @@ class Skimmer:
                 position = self._pass_string(piece, position)
             elif byte in _OPENINGS:
                 self._deepen()
+                if self.is_broken:
+                    break
             else:
                 self._depth -= 1
                 if not self._depth:
@@ -183,7 +183,7 @@ class Skimmer:
     def _value(self, byte: int) -> None:
         node = self._node
         if node is not None:
-            self._found.forget(node)
+            self.found.forget(node)
             if self._enter(node, byte):
                 return
         if byte in _OPENINGS:
@@ -277,7 +277,7 @@ class Skimmer:
         self._expect = self._colon
 
     def _end_value(self) -> None:
-        values = self._found.values
+        values = self.found.values
         if self._kept is not None and self._node is not None:
             is_small = len(self._kept) <= KEPT_BYTES_MAX
             values[self._node.path] = bytes(self._kept) if is_small else UNREADABLE
@@ -290,7 +290,7 @@ class Skimmer:
         else:
             item = self._frames[-1].element.path
             kind = values.pop(f"{item}.type", b"")
-            self._found.count(kind, values.pop(f"{item}.action.type", b""))
+            self.found.count(kind, values.pop(f"{item}.action.type", b""))
             self._expect = self._after_element
 
 

@@ -6,8 +6,9 @@ Not here: how bytes become events (`sse`), or what a terminal event says (`facts
 import re
 from dataclasses import replace
 
-from gateway.core.facts import EVENT, TERMINAL_EVENTS, Facts, Observation, facts_from, observe, skim
-from gateway.core.skim import Skimmed, Skimmer
+from gateway.core.facts import EVENT, Facts, facts_from, response_id_in, skim, type_in
+from gateway.core.observation import TERMINAL_EVENTS, Observation, observe
+from gateway.core.skim import Skimmer
 from gateway.core.sse import EVENT_BYTES_MAX, ServerSentEvent, SSEDecoder
 
 EVENT_TYPES_MAX = 256
@@ -64,10 +65,10 @@ class StreamObserver:
         event = self._decoder.end() if is_clean and not self._is_ended else None
         self._is_ended = True
         if event is not None:
-            if _found(event) is not None:
+            if _facts(event) is not None:
                 self.events += 1
                 self._take(event)
-            elif self._type(event) in TERMINAL_EVENTS:
+            elif _type(event) in TERMINAL_EVENTS:
                 self._is_unreadable = True
         return self.observation
 
@@ -88,32 +89,22 @@ class StreamObserver:
 
     def _take(self, event: ServerSentEvent) -> bool:
         """Whether it is a terminal event."""
-        kind = self._type(event)
+        kind = _type(event)
         count = self._count(kind)
         if kind in TERMINAL_EVENTS:
-            self._take_terminal(event, kind)
+            self._keep(_facts(event), kind)
             return True
         if kind in _OPENING_EVENTS:
             self._take_opening(event)
         elif kind == "error":
-            found = _found(event)
-            self._error = facts_from(found, is_event=True).reason if found else self._error
+            facts = _facts(event)
+            self._error = facts.reason if facts else self._error
         else:
             if kind.startswith(_OUTPUT_PREFIXES) or kind.endswith(".delta"):
                 self.has_output = self.first_output = True
             if len(self._plain) < EVENT_TYPES_MAX:
                 self._plain[kind.encode()] = count
         return False
-
-    def _type(self, event: ServerSentEvent) -> str:
-        """The type in the data decides; the event line is taken where the data says nothing."""
-        if event.data:
-            found = _type_at_start(event.data)
-            kind = found[1].decode("utf-8", "replace") if found else None
-            if kind is not None and (kind == event.type or event.type not in TERMINAL_EVENTS):
-                return kind
-        skimmed = _found(event)
-        return (facts_from(skimmed, is_event=True).type if skimmed else None) or event.type
 
     def _count(self, kind: str) -> list[int]:
         name = kind[:EVENT_TYPE_CHARS_MAX]
@@ -124,27 +115,44 @@ class StreamObserver:
         return count
 
     def _take_opening(self, event: ServerSentEvent) -> None:
-        if self.response_id is None:
-            found = _found(event)
-            self.response_id = facts_from(found, is_event=True).response_id if found else None
+        if self.response_id is not None:
+            return
+        if event.data is not None:
+            self.response_id = response_id_in(event.data)
+        elif facts := _facts(event):
+            self.response_id = facts.response_id
 
-    def _take_terminal(self, event: ServerSentEvent, kind: str) -> None:
-        found = _found(event)
-        facts = facts_from(found, is_event=True) if found else Facts()
-        self.has_output = self.has_output or facts.has_output
-        if self._facts.usage is not None and facts.usage is None:
-            return  # the last usage that is not null wins, with all that was said beside it
+    def _keep(self, facts: Facts | None, kind: str) -> None:
+        """The last usage that is not null wins, with all that was said beside it."""
+        if self._facts.usage is not None and (facts is None or facts.usage is None):
+            return
         self._terminal = kind
-        self._facts = facts
-        self._is_unreadable = found is None
-        self.response_id = self.response_id or facts.response_id
+        self._is_unreadable = facts is None
+        self._facts = facts or Facts()
+        self.has_output = self.has_output or self._facts.has_output
+        self.response_id = self.response_id or self._facts.response_id
 
 
 def _skim_large() -> Skimmer:
     return Skimmer(EVENT)
 
 
-def _found(event: ServerSentEvent) -> Skimmed | None:
+def _facts(event: ServerSentEvent) -> Facts | None:
     if isinstance(event.overflow, Skimmer):
-        return event.overflow.end()
-    return skim(event.data or b"", is_event=True)
+        found = event.overflow.end()
+    else:
+        found = skim(event.data or b"", is_event=True)
+    return facts_from(found, is_event=True) if found else None
+
+
+def _type(event: ServerSentEvent) -> str:
+    """The type in the data decides; the event line is taken where the data says nothing."""
+    if isinstance(event.overflow, Skimmer):
+        return facts_from(event.overflow.found, is_event=True).type or event.type
+    data = event.data or b""
+    found = _type_at_start(data)
+    if found is not None:
+        kind = found[1].decode("utf-8", "replace")
+        if kind == event.type or event.type not in TERMINAL_EVENTS:
+            return kind
+    return type_in(data) or event.type

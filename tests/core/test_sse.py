@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Iterable, Iterator
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.sse import PIECE_BYTES_MAX, ServerSentEvent, SSEDecoder
@@ -101,6 +101,7 @@ def test_every_conformance_case_at_every_split() -> None:
             assert decoder.retry_ms == case["expected_retry_ms"], case["name"]
 
 
+@settings(deadline=None)
 @given(STREAMS, CUTS)
 @example(b"\xef\xbb\xbfdata: a\n\n", [1, 2])
 @example(b"\xef\xbbdata: a\n\ndata: b\n\n", [1])
@@ -112,6 +113,7 @@ def test_any_cut_gives_the_events_of_the_standard(data: bytes, cuts: list[int]) 
     assert (decode(pieces(data, cuts), large), large.retry_ms) == by_the_standard(data, 1 << 20)
 
 
+@settings(deadline=None)
 @given(STREAMS, CUTS)
 @example(b"data: 0123456789012345\ndata: x\ndata\n\n", [10])
 @example(b"data: 012345678901234\ndata: x\n\n", [])
@@ -134,6 +136,7 @@ def test_what_is_too_large_overflows_and_nothing_is_lost(data: bytes, cuts: list
     assert seen == by_the_standard(data, 16)[0]
 
 
+@settings(deadline=None)
 @given(STREAMS, CUTS)
 def test_offsets_say_where_an_event_begins_and_ends(data: bytes, cuts: list[int]) -> None:
     decoder = SSEDecoder()
