@@ -136,8 +136,22 @@ async def test_a_sweep_closes_what_is_idle_and_keeps_the_rest() -> None:
         pool._idle[0].parked_at -= 200
         pool._sweep()
         assert not pool._idle
-        pool._idle.append(replies[0].stream._connection)  # type: ignore[union-attr]  # ours
-        assert await ask(fast, server.url) == b"ok", "an expired one is passed over"
+
+
+async def test_an_expired_connection_is_passed_over_before_it_is_swept() -> None:
+    async with RawServer([SERVE]) as server, transport(idle_seconds_max=100) as fast:
+        await ask(fast, server.url)
+        only_pool(fast)._idle[0].parked_at -= 200
+        await ask(fast, server.url)
+        assert server.connections == 2
+
+
+async def test_a_failed_connection_leaves_its_slot_to_the_next_in_line() -> None:
+    async with RawServer([]) as server:
+        url = server.url
+    async with transport(connections_max=1) as fast:
+        errors = await asyncio.gather(*[failure(fast, url) for _ in range(5)])
+        assert {type(error) for error in errors} == {httpx.ConnectError}
 
 
 async def test_closing_turns_away_who_waits_and_who_comes() -> None:
