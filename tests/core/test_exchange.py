@@ -1,0 +1,30 @@
+"""The record that ledger, metrics and log read."""
+
+import dataclasses
+
+import pytest
+
+from gateway.core.exchange import Basis, Outcome
+from tests import builders
+
+
+def test_an_exchange_is_its_holds() -> None:
+    exchange = builders.exchange(hold=builders.hold(tenant="acme/x"))
+    assert (exchange.tenant, exchange.priced_model) == ("acme/x", "gpt-test")
+
+
+def test_a_model_without_a_price_has_no_name_in_the_book() -> None:
+    exchange = builders.exchange(hold=builders.hold(price=None, model="anything"))
+    assert exchange.priced_model is None
+
+
+def test_the_words_are_those_that_operators_read() -> None:
+    assert {str(outcome) for outcome in Outcome} == {
+        "completed", "incomplete", "failed", "cancelled", "refused", "aborted",
+    }  # fmt: skip
+    assert {str(basis) for basis in Basis} == {"reported", "retrieved", "worst_case", "none"}
+
+
+def test_a_record_is_never_rewritten() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        builders.exchange().cost_pusd = 0  # type: ignore[misc]  # the assignment is the test
