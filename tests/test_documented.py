@@ -10,7 +10,7 @@ from gateway.core import errors
 from gateway.core.errors import GatewayError
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-WORDS = set(re.findall(r"`([^`]+)`", README))
+WORDS = set(re.findall(r"`([^`\n]+)`", README))
 
 
 def error_classes(base: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
@@ -28,7 +28,7 @@ def test_every_variable_of_the_readme_is_a_setting() -> None:
 
 def test_every_metric_is_in_the_readme_and_no_other() -> None:
     named = {word.split("{")[0] for word in WORDS if re.match(r"gateway_[a-z_]+", word)}
-    assert named == METRIC_NAMES
+    assert named - {GatewayError.default_code} == METRIC_NAMES
 
 
 def test_every_error_code_is_in_the_readme() -> None:
