@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.access import settings_from
-from gateway.cli.exits import CommandStopped, WrongUsage
+from gateway.cli.access import database, settings_from
+from gateway.cli.exits import CommandStopped, SettingsRefused, WrongUsage
 from gateway.cli.options import ConfigOption
+from gateway.cli.output import talk
 
 
 def serve(
@@ -19,16 +20,20 @@ def serve(
     if workers != 1:
         raise WrongUsage("--workers takes 1: for more, run several gateways behind a balancer")
     settings = settings_from(config, host=host, port=port)
+    if settings.upstream.api_key is None and settings.upstream.api_key_file is None:
+        talk("gateway: warning: no upstream key: set GATEWAY_UPSTREAM_API_KEY, or …_FILE")
 
     from gateway.adapters.logs import configure_logs
     from gateway.adapters.pricefile import PriceFileInvalid
     from gateway.app import server
     from gateway.config.secret import SecretUnreadable
 
+    with database(settings, may_create=True):
+        pass  # what is wrong with it is said here, in one line
     configure_logs(settings.log.level, json=settings.log.format == "json")
     try:
         server.serve(settings)
     except OSError as taken:
         raise CommandStopped(f"cannot listen on {settings.host}: {taken.strerror}") from None
-    except (PriceFileInvalid, SecretUnreadable, ValueError) as refused:
-        raise CommandStopped(str(refused)) from None
+    except (PriceFileInvalid, SecretUnreadable) as refused:
+        raise SettingsRefused(str(refused)) from None

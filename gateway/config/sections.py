@@ -83,7 +83,13 @@ class Upstream(Section):
     @field_validator("base_url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-        return _http_address(url).rstrip("/")
+        host = urlsplit(_http_address(url)).hostname or ""
+        if host.endswith(".api.openai.com"):
+            raise ValueError(
+                "is a regional endpoint, whose uplift the price book does not know yet: "
+                "every cost would be too low; use https://api.openai.com/v1"
+            )
+        return url.rstrip("/")
 
     @field_validator("proxy_url")
     @classmethod

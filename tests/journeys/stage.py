@@ -108,6 +108,9 @@ def settings_for(folder: Path, upstream_url: str, **sections: dict[str, Any]) ->
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[tuple[GatewayServer, int]]:
     """A gateway that serves; at the end it is stopped as SIGTERM stops it."""
+    engine = open_engine(settings.database.url)
+    upgrade(engine)
+    engine.dispose()
     listeners = listen(settings)
     server = make_server(create_app(settings), settings)
     async with asyncio.TaskGroup() as tasks:
