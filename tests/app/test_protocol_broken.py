@@ -3,7 +3,16 @@
 import pytest
 
 from gateway.app import protocol
-from tests.fakes.served import BOTH_LOOPS, POST, SOON_SECONDS, STREAM, STREAMED, refusal, serving
+from tests.fakes.served import (
+    BOTH_LOOPS,
+    POST,
+    SOON_SECONDS,
+    STREAM,
+    STREAMED,
+    TEST_SECONDS_MAX,
+    refusal,
+    serving,
+)
 
 pytestmark = pytest.mark.parametrize("anyio_backend", BOTH_LOOPS)
 
@@ -76,14 +85,18 @@ async def test_a_broken_request_does_not_cut_the_answer_before_it(
         assert server.app.heard == ["first", "streamed", *["echo"] * is_behind_another]
 
 
-async def test_a_broken_body_is_heard_as_a_disconnect() -> None:
+async def test_a_broken_body_is_heard_as_a_disconnect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", TEST_SECONDS_MAX)
     async with serving() as server:
         client = await server.connect(b"POST /wait HTTP/1.1\r\nhost: a\r\n", BROKEN_CHUNK)
         assert refusal(await client.rest()) == (400, "invalid_http")
         await server.app.until("disconnect")
 
 
-async def test_a_broken_body_under_an_answer_never_ends_it_cleanly() -> None:
+async def test_a_broken_body_under_an_answer_never_ends_it_cleanly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", TEST_SECONDS_MAX)
     async with serving() as server:
         client = await server.connect(b"POST /talk HTTP/1.1\r\nhost: a\r\n" + GOOD_CHUNK)
         await server.app.until("got 3")

@@ -1,7 +1,12 @@
 """Clients that are slow, silent, stalled or send too much of a head: each ends by a limit."""
 
-import pytest
+import asyncio
 
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from gateway.app.protocol import IngressLimits, protocol_with
 from tests.fakes.served import (
     BOTH_LOOPS,
     GET,
@@ -9,6 +14,8 @@ from tests.fakes.served import (
     SOON_SECONDS,
     STREAM,
     STREAMED,
+    App,
+    Server,
     refusal,
     serving,
 )
@@ -52,11 +59,39 @@ async def test_a_long_answer_is_no_slow_head() -> None:
 
 
 async def test_the_rest_of_an_answered_requests_body_keeps_no_connection() -> None:
-    async with serving(keep_alive_seconds=1) as server:
+    async with serving(keep_alive_seconds=SOON_SECONDS) as server:
         client = await server.connect(POST.replace(b"/echo", b"/early")[:-1])
         assert await client.reply() == (401, b"who")
         await client.send(b"o")
         assert await client.rest() == b""
+
+
+async def test_an_idle_time_that_has_begun_does_not_cut_a_head() -> None:
+    async with serving(keep_alive_seconds=SOON_SECONDS) as server:
+        client = await server.connect(POST)
+        await client.echoed()
+        await client.send(GET[:9])
+        await idled(server)
+        await client.send(GET[9:])
+        assert (await client.echoed())["body"] == ""
+
+
+async def test_an_idle_time_that_has_begun_does_not_cut_an_answer() -> None:
+    async with serving(keep_alive_seconds=SOON_SECONDS) as server:
+        client = await server.connect(POST + STREAM[:9])
+        await client.echoed()
+        await client.send(STREAM[9:])
+        await server.app.until("first")
+        await idled(server)
+        server.app.go_on.set()
+        await client.reader.readuntil(STREAMED)
+
+
+async def idled(server: Server) -> None:
+    """Wait as long as a connection may idle."""
+    client = await server.connect(POST)
+    await client.echoed()
+    assert await client.rest() == b""
 
 
 async def test_a_reader_that_stalls_is_cut_and_no_one_else_is_hurt() -> None:
@@ -73,13 +108,31 @@ async def test_a_reader_that_stalls_is_cut_and_no_one_else_is_hurt() -> None:
         assert (await other.echoed())["body"] == "hello"
 
 
+class Wire(asyncio.Transport):
+    """A transport of which only the end is of interest."""
+
+    is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def close(self) -> None:
+        pass
+
+
 async def test_a_reader_that_goes_on_is_not_cut() -> None:
-    async with serving(write_stall_seconds_max=5.0) as server:
-        client = await server.connect(b"GET /flood HTTP/1.1\r\nhost: a\r\n\r\n")
-        await client.reader.readexactly(16 * 2**20)
-        assert not server.app.connections[0].is_gone
-        client.writer.transport.abort()
-        await server.app.until("gone")
+    config = uvicorn.Config(App(), ws="none", lifespan="off", log_config=None)
+    kind = protocol_with(IngressLimits(write_stall_seconds_max=0))
+    protocol, wire = kind(config, ServerState(), {}), Wire()
+    protocol.connection_made(wire)
+    protocol.pause_writing()
+    protocol.resume_writing()
+    await asyncio.sleep(0.01)
+    assert not wire.is_aborted
+    protocol.pause_writing()
+    while not wire.is_aborted:
+        await asyncio.sleep(0)
+    protocol.connection_lost(None)
 
 
 LARGE = b"x" * 70 * 1024

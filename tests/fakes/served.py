@@ -89,6 +89,7 @@ class App:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"first", "more_body": True})
         await self.wait(scope, receive, send)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def flood(self, scope: Any, receive: Any, send: Any) -> None:
         connection = self.connections[-1]
@@ -99,11 +100,16 @@ class App:
         await self.say("gone")
 
     async def abort(self, scope: Any, receive: Any, send: Any) -> None:
+        connection = self.connections[-1]
+        piece = {"type": "http.response.body", "body": b"x" * 16_384, "more_body": True}
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"first", "more_body": True})
-        self.connections[-1].abort()
+        await send(piece)
+        # Until some of it waits in the transport, where an end could still join it.
+        while not connection._cycle.transport.get_write_buffer_size():
+            await send(piece)
+        connection.abort()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-        await self.say("gone" if self.connections[-1].is_gone else "here")
+        await self.say("gone" if connection.is_gone else "here")
 
 
 async def whole_body(receive: Any) -> bytes | None:
@@ -185,7 +191,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(*, keep_alive_seconds: int = 60, **limits: Any) -> AsyncIterator[Server]:
+async def serving(*, keep_alive_seconds: Any = 60, **limits: Any) -> AsyncIterator[Server]:
     app, state = App(), ServerState()
     config = uvicorn.Config(
         app,
@@ -204,11 +210,12 @@ async def serving(*, keep_alive_seconds: int = 60, **limits: Any) -> AsyncIterat
     try:
         async with asyncio.timeout(TEST_SECONDS_MAX):
             yield server
-            app.go_on.set()
             server.end_clients()
+            app.go_on.set()
             while state.tasks or state.connections:
                 await asyncio.sleep(0)
     finally:
+        app.go_on.set()
         server.end_clients()
         listener.close()
 
