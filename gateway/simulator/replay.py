@@ -22,6 +22,7 @@ class Recording:
     method: str = "POST"
     path: str = "/v1/responses"  # or any path below it, for other methods
     headers: tuple[tuple[str, str], ...] = ()
+    is_counted: bool = False  # announced by its length, not chunked
 
     def fits(self, received: Received) -> bool:
         is_at_path = received.path == self.path or (
@@ -35,6 +36,7 @@ class Recording:
             status=self.status,
             headers=headers,
             segments=self._segments(),
+            length=len(self.body) if self.is_counted else None,
             faults=replace(faults, split=""),
         )
 

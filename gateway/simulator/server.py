@@ -75,6 +75,7 @@ class Simulator:
         method: str = "POST",
         path: str = "/v1/responses",
         headers: Sequence[tuple[str, str]] = (),
+        is_counted: bool = False,
     ) -> None:
         """Answer the next request that fits with exactly these bytes, each piece its own write.
 
@@ -89,6 +90,7 @@ class Simulator:
             method=method,
             path=path,
             headers=tuple(headers),
+            is_counted=is_counted,
         )
         self._replays.add(recording, name)
 

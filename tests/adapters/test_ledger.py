@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from gateway.adapters import schema
-from gateway.adapters.ledger import ABANDONED, Ledger
+from gateway.adapters.ledger import ABANDONED, HOLD_SECONDS_MAX, Ledger
 from gateway.adapters.writer import BatchReport
 from gateway.core.errors import LedgerUnavailable, Overloaded
 from tests import builders
@@ -115,6 +116,14 @@ async def test_a_hold_that_comes_too_late_is_voided(engine: Engine, tmp_path: Pa
     assert ledgerview.ids(engine, schema.hold) == set()
     ledgerview.audit(engine)
     await ledger.aclose()
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True}), "asyncio"])
+async def test_a_loop_that_is_late_does_not_take_the_ledger_for_dead(ledger: Ledger) -> None:
+    holding = asyncio.ensure_future(ledger.hold(builders.hold()))
+    await asyncio.sleep(0)
+    time.sleep(2 * HOLD_SECONDS_MAX)  # the hold is durable long before the loop runs again
+    await holding
 
 
 async def test_a_hold_whose_waiter_was_cancelled_is_voided(

@@ -1,0 +1,71 @@
+"""An upstream that sends when it is told, and a ledger that commits when it may.
+
+With both in a test's hands, "at once" and "not before" need no clock.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.fakes.rawserver import RawServer, Script, read_request, send, wait_for
+from tests.journeys.stage import Stage, stage, until
+
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+)
+JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
+LAST = b"0\r\n\r\n"
+ROUND_TRIPS = 5
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def stepwise(head: bytes, pieces: Sequence[bytes], gates: Sequence[asyncio.Event]) -> Script:
+    """The head and the first piece; each further piece when its gate opens."""
+    first, *rest = pieces
+    script = [read_request, send(head + first)]
+    for piece, gate in zip(rest, gates, strict=True):
+        script += [wait_for(gate), send(piece)]
+    return script
+
+
+@asynccontextmanager
+async def stage_before(folder: Path, upstream: RawServer) -> AsyncIterator[Stage]:
+    """A gateway in front of an upstream that speaks in raw bytes."""
+    async with stage(folder, upstream={"base_url": upstream.url}) as on:
+        yield on
+
+
+@asynccontextmanager
+async def ledger_held(on: Stage) -> AsyncIterator[None]:
+    """Nothing commits inside: the file lock that every writer takes first is ours."""
+    lock = os.open(f"{on.engine.url.database}.lock", os.O_RDWR)
+    try:
+        await until(lambda: is_locked(lock))
+        yield
+    finally:
+        os.close(lock)
+
+
+def is_locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def quiet(on: Stage) -> None:
+    """Return when the gateway has dealt with all that it was sent before this call.
+
+    It runs in this very loop, and answers in the order in which its sockets became readable.
+    """
+    async with on.client() as client:
+        for _ in range(ROUND_TRIPS):
+            (await client.get(f"http://127.0.0.1:{on.port}/livez")).raise_for_status()
