@@ -57,6 +57,7 @@ class Exchange:
     outcome: Outcome
     basis: Basis
     cost_pusd: int | None  # None: met something without a price; the hold stays spent
+    price: ModelPrice | None = None  # that priced it, where not the hold's: another model answered
     lines: tuple[CostLine, ...] = ()
     usage: Usage | None = None
     response_id: str | None = None
@@ -81,4 +82,5 @@ class Exchange:
     @property
     def priced_model(self) -> str | None:
         """The price book's name of the model: the only form in which a model becomes a label."""
-        return self.hold.price.name if self.hold.price else None
+        price = self.price or self.hold.price
+        return None if price is None else price.name

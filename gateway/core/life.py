@@ -25,6 +25,8 @@ from gateway.core.settlement import (
     worst_case,
 )
 
+WORD_CHARACTERS_MAX = 256  # of an id, a model, a reason
+
 
 class Life:
     """One exchange on its way. Times are seconds of a clock that only goes forward."""
@@ -101,7 +103,7 @@ class Life:
         if self._is_opened or self._observer is None or self._observer.response_id is None:
             return None
         self._is_opened = True
-        return self._observer.response_id
+        return _word(self._observer.response_id)
 
     def settle(self, *, settled_at_us: int, now: float) -> Exchange:
         """The exchange as it will be recorded. Call once, when due."""
@@ -115,15 +117,16 @@ class Life:
             outcome=verdict.outcome,
             basis=verdict.basis,
             cost_pusd=verdict.cost_pusd,
+            price=verdict.price,
             lines=verdict.lines,
             problem=verdict.problem,
             usage=observation.usage if observation else None,
-            response_id=observation.response_id if observation else None,
-            model=observation.model if observation else None,
-            service_tier=observation.service_tier if observation else None,
-            upstream_request_id=self._upstream_request_id,
+            response_id=_word(observation.response_id) if observation else None,
+            model=_word(observation.model) if observation else None,
+            service_tier=_word(observation.service_tier) if observation else None,
+            upstream_request_id=_word(self._upstream_request_id),
             http_status=self._status,
-            reason=self._why(observation),
+            reason=_word(self._why(observation)),
             client_gone=self._client_gone,
             recoverable=verdict.basis is Basis.WORST_CASE
             and observation is not None
@@ -171,6 +174,13 @@ class Life:
 
     def _since_start(self, then: float | None) -> float | None:
         return None if then is None else then - self._started
+
+
+def _word(said: str | None) -> str | None:
+    """What an upstream said, as it can be kept: a database refuses a NUL, and the batch with it."""
+    if said is None or (len(said) <= WORD_CHARACTERS_MAX and said.isprintable()):
+        return said
+    return "".join(one if one.isprintable() else "?" for one in said[:WORD_CHARACTERS_MAX])
 
 
 def is_event_stream(content_type: str) -> bool:

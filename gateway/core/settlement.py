@@ -27,6 +27,7 @@ class Settlement:
     outcome: Outcome
     basis: Basis
     cost_pusd: int | None
+    price: ModelPrice | None = None
     lines: tuple[CostLine, ...] = ()
     problem: str | None = None
 
@@ -84,6 +85,7 @@ def _reported(
         outcome=outcome,
         basis=Basis.REPORTED,
         cost_pusd=cost.cost_pusd,
+        price=price,
         lines=cost.lines,
         problem=cost.problem or ("usage_suspect" if observation.is_suspect else None),
     )

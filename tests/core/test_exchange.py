@@ -18,6 +18,11 @@ def test_a_model_without_a_price_has_no_name_in_the_book() -> None:
     assert exchange.priced_model is None
 
 
+def test_the_model_is_the_one_that_was_priced_where_another_answered() -> None:
+    exchange = builders.exchange(price=builders.price(name="gpt-other"))
+    assert exchange.priced_model == "gpt-other"
+
+
 def test_the_words_are_those_that_operators_read() -> None:
     assert {str(outcome) for outcome in Outcome} == {
         "completed", "incomplete", "failed", "cancelled", "refused", "aborted",

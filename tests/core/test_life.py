@@ -39,6 +39,7 @@ def test_a_stream_from_its_hold_to_its_record() -> None:
         outcome=Outcome.COMPLETED,
         basis=Basis.REPORTED,
         cost_pusd=360_000_000,
+        price=life.hold.price,
         lines=exchange.lines,
         usage=exchange.usage,
         response_id="resp_1",

@@ -145,3 +145,14 @@ def test_what_cannot_be_read_is_relayed_all_the_same() -> None:
     before, after, records = played(begun(head=[(b"content-type", b"text/html")]), [b"a", b"b"])
     assert (before, after) == (b"a", b"b")
     assert (records[0].basis, records[0].problem) == (Basis.WORST_CASE, "content_type_unknown")
+
+
+def test_what_an_upstream_says_can_always_be_kept() -> None:
+    said = "resp_\\u0000" + "x" * 400
+    life = begun(head=BODY_HEAD)
+    life.chunk(b'{"object":"response","status":"completed","id":"%s"}' % said.encode(), 11.0)
+    life.ended()
+    response_id = settled(life).response_id
+    assert response_id is not None
+    assert response_id.startswith("resp_?x")
+    assert len(response_id) == 256
