@@ -4,6 +4,11 @@ Fixtures that belong to one part of the program live in that part's own conftest
 """
 
 import pytest
+from hypothesis import settings
+
+# A machine that is busy with other tests is no reason to fail one.
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
 
 
 @pytest.fixture

@@ -14,6 +14,10 @@ from gateway.config.settings import Settings
 BACKLOG = 4096
 # Without it the kernel takes megabytes for every client that reads slowly.
 NOTSENT_BYTES = 65_536
+# For a client that stops reading when all is written: no timer of the protocol runs any more.
+UNACKNOWLEDGED_MS_MAX = 120_000
+# Of `listen`'s sockets, in their order.
+LISTENING = ("gateway listening on http://{}/v1", "admin listening on http://{}")
 
 
 class GatewayServer(uvicorn.Server):
@@ -21,9 +25,8 @@ class GatewayServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for listener in sockets or []:
-            host, port = listener.getsockname()[:2]
-            print(f"gateway listening on http://{host}:{port}/v1", flush=True)  # noqa: T201 - scripts wait for it
+        for listener, words in zip(sockets or [], LISTENING, strict=False):
+            print(words.format(address(listener)), flush=True)  # noqa: T201 - scripts wait for it
 
 
 def serve(settings: Settings) -> None:
@@ -71,6 +74,12 @@ def listen(settings: Settings) -> list[socket.socket]:
     return [_listener(settings.host, port) for port in ports]
 
 
+def address(listener: socket.socket) -> str:
+    """Host and port as an URL has them."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With its protocol named: asyncio sends small pieces at once only on sockets known to be TCP.
@@ -78,6 +87,8 @@ def _listener(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS_MAX)
     listener.bind((host, port))
     listener.listen(BACKLOG)
     return listener

@@ -23,6 +23,8 @@ _NOT_TO_CLIENT = HOP_BY_HOP | {
     b"clear-site-data", b"public-key-pins",
 }  # fmt: skip
 
+_OURS = b"x-gateway-"  # by these names only this gateway speaks to its clients
+
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
 
@@ -49,7 +51,9 @@ def to_client(headers: Headers, *, status: int) -> Headers:
     if status == 304:  # noqa: PLR2004 - the status is its own name
         dropped |= {b"content-length"}
     return [
-        (name, value) for name, value in lowered if name not in dropped and is_sound(name, value)
+        (name, value)
+        for name, value in lowered
+        if name not in dropped and not name.startswith(_OURS) and is_sound(name, value)
     ]
 
 

@@ -65,6 +65,12 @@ def test_the_client_sees_the_rest_in_order_repeated_and_in_lower_case() -> None:
     ]
 
 
+def test_no_upstream_speaks_in_our_name() -> None:
+    assert to_client([(b"X-Gateway-Request-Id", b"theirs"), (b"x-b", b"2")], status=200) == [
+        (b"x-b", b"2")
+    ]
+
+
 def test_what_connection_names_stays_on_its_hop() -> None:
     received = [
         (b"connection", b"close, X-Hop"),
