@@ -1,0 +1,195 @@
+"""In which order an exchange is told, settled and let go, whatever fails beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.upstream import Timeouts, Upstream
+from gateway.app.drain import DrainLimits
+from gateway.app.relay import GATEWAY_STOPPED, Dispatch, Relay
+from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
+from gateway.core.exchange import Exchange, Hold
+from tests.builders import hold
+from tests.fakes.told import AFTER, BEFORE, BOOK, TERMINAL
+
+STREAM_TYPE = {"content-type": "text/event-stream"}
+END = b""
+
+
+class Pieces(httpx.AsyncByteStream):
+    """A body in pieces; an exception among them is raised."""
+
+    def __init__(self, pieces: list[bytes | Exception]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+class FakeLedger:
+    """Notes what it is asked, among what the client was sent."""
+
+    def __init__(self, notes: list[Any], failure: Exception | None = None) -> None:
+        self._notes = notes
+        self._failure = failure
+
+    def opened(self, request_id: str, response_id: str) -> None:
+        self._notes.append(("opened", response_id))
+
+    async def settle(self, exchange: Exchange) -> None:
+        await asyncio.sleep(0)
+        if self._failure is not None:
+            raise self._failure
+        self._notes.append(("settled", exchange.outcome.value))
+
+
+class Client:
+    """The server's side of one client's connection, and a note of all that happens."""
+
+    def __init__(self) -> None:
+        self.notes: list[Any] = []
+        self.is_gone = False
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.notes.append(message["status"])
+        else:
+            self.notes.append((message["body"], message["more_body"]))
+
+    def when_gone(self, tell: Callable[[], None] | None) -> None:
+        pass
+
+    def abort(self) -> None:
+        self.notes.append("aborted")
+
+
+class Scene:
+    """A relay between an upstream that sends `pieces` and a client; `exchanges` were told."""
+
+    def __init__(
+        self,
+        *pieces: bytes | Exception,
+        failure: Exception | None = None,
+        sinks: tuple[Callable[[Exchange], None], ...] = (),
+        answer: Callable[[httpx.Request], httpx.Response] | None = None,
+    ) -> None:
+        self.client = Client()
+        self.exchanges: list[Exchange] = []
+        self.hold: Hold = hold()
+        played = answer or (
+            lambda _: httpx.Response(200, headers=STREAM_TYPE, stream=Pieces([*pieces]))
+        )
+        self.relay = Relay(
+            upstream=Upstream(
+                base_url="http://upstream.test/v1",
+                credential=lambda: "sk-upstream",
+                transport=httpx.MockTransport(played),
+                timeouts=Timeouts(),
+            ),
+            ledger=FakeLedger(self.client.notes, failure),  # type: ignore[arg-type]  # a fake
+            book=BOOK,
+            metrics=Metrics(version="0", totals=dict),
+            sinks=(*sinks, self.exchanges.append),
+            drain=DrainLimits(),
+        )
+
+    async def carry(self) -> int:
+        dispatch = Dispatch(hold=self.hold, body=b"{}", headers=[], path="/responses", started=0.0)
+        connection: Any = self.client
+        return await self.relay.carry(dispatch, self.client.send, connection)
+
+
+async def test_the_end_leaves_when_the_cost_is_on_disk() -> None:
+    scene = Scene(BEFORE + TERMINAL[:30], TERMINAL[30:] + AFTER)
+    assert await scene.carry() == 200
+    assert scene.client.notes == [
+        200,
+        ("opened", "resp_1"),
+        (BEFORE + TERMINAL[:30], True),
+        ("settled", "completed"),
+        (TERMINAL[30:] + AFTER, True),
+        (END, False),
+    ]
+
+
+async def test_a_reader_that_fails_costs_nobody_anything(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_: Exchange) -> None:
+        raise RuntimeError("no disk for logs")
+
+    scene = Scene(BEFORE, TERMINAL, sinks=(fail,))
+    await scene.carry()
+    assert scene.client.notes[-1] == (END, False)
+    assert [exchange.hold for exchange in scene.exchanges] == [scene.hold]
+    assert "no disk for logs" in caplog.text
+
+
+async def test_what_could_not_be_posted_is_never_completed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene(BEFORE, TERMINAL, failure=LedgerUnavailable())
+    assert await scene.carry() == 200
+    assert scene.client.notes == [200, ("opened", "resp_1"), (BEFORE, True), "aborted"]
+    assert scene.exchanges == []
+    assert scene.hold.request_id in caplog.text
+
+
+async def test_a_break_is_settled_and_then_shown() -> None:
+    scene = Scene(BEFORE, httpx.ReadError("reset"))
+    await scene.carry()
+    assert scene.client.notes[-2:] == [("settled", "aborted"), "aborted"]
+    assert [exchange.reason for exchange in scene.exchanges] == ["upstream_reset"]
+
+
+async def test_an_upstream_that_is_not_there_is_settled_and_then_told() -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    scene = Scene(answer=refuse)
+    with pytest.raises(UpstreamUnavailable):
+        await scene.carry()
+    assert scene.client.notes == [("settled", "failed")]
+    assert [exchange.cost_pusd for exchange in scene.exchanges] == [0]
+
+
+async def test_who_is_cancelled_settles_before_it_goes() -> None:
+    reached = asyncio.Event()
+
+    class Endless(Pieces):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield BEFORE
+            reached.set()
+            await asyncio.Event().wait()
+
+    scene = Scene(answer=lambda _: httpx.Response(200, headers=STREAM_TYPE, stream=Endless([])))
+    carrying = asyncio.ensure_future(scene.carry())
+    await reached.wait()
+    carrying.cancel()
+    await scene.relay.aclose()
+    assert await carrying == GATEWAY_STOPPED
+    assert scene.client.notes[-2:] == [("settled", "aborted"), "aborted"]
+    assert [exchange.reason for exchange in scene.exchanges] == ["gateway_stopped"]
+
+
+async def test_headers_of_ours_are_added() -> None:
+    starts = []
+    scene = Scene(TERMINAL)
+
+    async def note(message: Any) -> None:
+        starts.append(message)
+
+    scene.client.send = note  # type: ignore[method-assign]  # this test looks at the head
+    await scene.carry()
+    assert (b"x-gateway-request-id", scene.hold.request_id.encode()) in starts[0]["headers"]
+
+
+async def test_a_closed_relay_waits_for_nothing() -> None:
+    await Scene(TERMINAL).relay.aclose()
