@@ -10,6 +10,8 @@ Not here: anything about the requests themselves.
 """
 
 import asyncio
+import select
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +42,12 @@ class IngressLimits:
 class Connection:
     """What the application may know of the connection that a request came on."""
 
-    __slots__ = ("_cycle",)
+    __slots__ = ("_cycle", "_protocol", "_tell")
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(self, protocol: "GatewayProtocol", cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
         self._cycle = cycle
+        self._tell: Callable[[], None] | None = None
 
     @property
     def is_gone(self) -> bool:
@@ -51,7 +55,24 @@ class Connection:
 
         A reset is known at once. A plain close looks like a half-close until it is written to.
         """
-        return self._cycle.disconnected
+        return self._cycle.disconnected or (
+            self._protocol.is_half_closed and _is_hung_up(self._cycle.transport)
+        )
+
+    def when_gone(self, tell: Callable[[], None] | None) -> None:
+        """Who is told, once, when the connection is lost: now, if it is. None: nobody."""
+        self._tell = tell
+        if self._cycle.disconnected:
+            self.lost()
+
+    def lost(self) -> None:
+        """For the protocol: it is gone."""
+        if not self._cycle.response_complete:
+            self._cycle.disconnected = True
+        self._cycle.message_event.set()
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
 
     def abort(self) -> None:
         """Close without the response's end, so that no client takes it for a whole one."""
@@ -68,6 +89,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._is_in_head = True  # a connection that sends nothing is a slow head too
         self._is_in_body = False
+        self.is_half_closed = False
         self._is_deaf = False  # what comes after the last request is read and dropped
         self._is_all_head = False  # nothing but a head was received this time
         self._head_bytes = 0
@@ -84,6 +106,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._stop_read_timer()
         self._stop_stall_timer()
         super().connection_lost(exc)
+        if self._running is not None:  # not always the last one, which uvicorn tells
+            self._running.scope["state"][CONNECTION].lost()
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
@@ -102,7 +126,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own signature
         """A client that has sent its whole request may close its side and read on."""
-        return self._lets_answer_finish() or None
+        self.is_half_closed = self._lets_answer_finish()
+        return self.is_half_closed or None
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -134,7 +159,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if not self._is_declined:
             super().on_headers_complete()
             self._is_in_body = True
-            self.scope["state"][CONNECTION] = Connection(self.cycle)
+            self.scope["state"][CONNECTION] = Connection(self, self.cycle)
 
     def on_message_complete(self) -> None:
         self._is_in_body = False
@@ -188,7 +213,6 @@ class GatewayProtocol(HttpToolsProtocol):
         for name, value in self.headers:
             head += [name, b": ", _declined(value) if name == b"connection" else value, b"\r\n"]
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         self.data_received(b"".join([*head, b"\r\n", rest]))
 
     def _refuse(self, error: GatewayError) -> None:
@@ -224,6 +248,15 @@ class GatewayProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
         self._is_deaf = True
         return True
+
+
+def _is_hung_up(transport: asyncio.Transport) -> bool:
+    """Ask the kernel: after the client's EOF the loop reads no more, and misses a reset."""
+    if transport.is_closing():
+        return True
+    asked = select.poll()
+    asked.register(transport.get_extra_info("socket").fileno(), 0)
+    return bool(asked.poll(0))
 
 
 def _check_framing(headers: list[tuple[bytes, bytes]], *, version: str) -> None:

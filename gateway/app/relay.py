@@ -15,10 +15,11 @@ from typing import Any
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.upstream import Upstream, UpstreamReply
+from gateway.app.drain import Drain, DrainLimits, Drains, GivenUp
 from gateway.app.errors import REQUEST_ID
 from gateway.app.protocol import Connection
 from gateway.core import headers as wire
-from gateway.core.errors import UpstreamUnavailable
+from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
 from gateway.core.exchange import Exchange, Hold
 from gateway.core.life import Life
 from gateway.core.prices import PriceBook
@@ -26,15 +27,10 @@ from gateway.core.prices import PriceBook
 Send = Callable[[Any], Awaitable[None]]
 Sink = Callable[[Exchange], None]
 
+CLIENT_GONE = 499  # what no status of HTTP's own says, by the number that operators know
+GATEWAY_STOPPED = 503
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrainLimits:
-    """How long and how many upstream answers are read on for clients that have left."""
-
-    seconds_max: float = 900.0
-    drains_max: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +42,6 @@ class Dispatch:
     headers: wire.Headers
     path: str
     started: float  # of the monotonic clock
-
-
-class GivenUp(Exception):
-    """The client left, and its answer is not read on: `args[0]` says which limit spoke."""
 
 
 class Relay:
@@ -70,8 +62,7 @@ class Relay:
         self._book = book
         self._metrics = metrics
         self._sinks = sinks
-        self._drain = drain
-        self._drains = 0
+        self._drains = Drains(limits=drain, metrics=metrics)
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -85,10 +76,21 @@ class Relay:
         life = Life(hold=dispatch.hold, book=self._book, started=dispatch.started)
         kind = "stream" if dispatch.hold.is_stream else "whole"
         self._opened(kind)
+        drain = Drain(self._drains, connection, life.client_left)
         try:
-            return await self._exchange(life, dispatch, send, connection)
+            async with drain:
+                return await self._exchange(life, dispatch, send, connection, drain)
+        except GivenUp as given_up:
+            await self._finish(life, send, drain, reason=str(given_up))
+            connection.abort()
+            return CLIENT_GONE
+        except asyncio.CancelledError:
+            # The server's time to go is over. The task ends here, so it need not be told again.
+            await self._finish(life, send, drain, reason="gateway_stopped")
+            connection.abort()
+            return GATEWAY_STOPPED
         except BaseException:
-            await self._finish(life, send, reason="gateway_stopped")
+            await self._finish(life, send, drain, reason="gateway_failed")
             raise
         finally:
             self._closed(kind)
@@ -98,7 +100,7 @@ class Relay:
         await self._idle.wait()
 
     async def _exchange(
-        self, life: Life, dispatch: Dispatch, send: Send, connection: Connection
+        self, life: Life, dispatch: Dispatch, send: Send, connection: Connection, drain: Drain
     ) -> int:
         try:
             reply = await self._upstream.send(
@@ -107,67 +109,56 @@ class Relay:
         except UpstreamUnavailable as broken:
             self._attempted(broken.code, is_healthy=False)
             life.ended(broken=broken)
-            await self._finish(life, send)
+            await self._finish(life, send, drain)
             raise
         self._attempted("answered", is_healthy=True)
         try:
-            await self._relay(life, dispatch, reply, send, connection)
-            return reply.status
+            if await self._is_relayed(life, reply, send, drain):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                connection.abort()
+        except LedgerUnavailable:  # too late to answer it: the hold stays, and with it what is owed
+            log.exception("the entry of %s could not be written", life.hold.request_id)
+            connection.abort()
         finally:
             await reply.aclose()
+        return reply.status
 
-    async def _relay(
-        self,
-        life: Life,
-        dispatch: Dispatch,
-        reply: UpstreamReply,
-        send: Send,
-        connection: Connection,
-    ) -> None:
+    async def _is_relayed(self, life: Life, reply: UpstreamReply, send: Send, drain: Drain) -> bool:
+        """Relay an answer; False when it broke off, which the client must be able to see."""
         headers = [(name.lower(), value) for name, value in reply.headers]
         life.answered(status=reply.status, headers=headers, now=time.monotonic())
-        await send(_start(reply.status, headers, dispatch.hold.request_id))
+        await send(_start(reply.status, headers, life.hold.request_id))
+        broken = None
         try:
-            await self._body(life, reply, send, connection)
-        except UpstreamUnavailable as broken:
-            life.ended(broken=broken)
-        except GivenUp as given_up:
-            life.ended(reason=str(given_up))
-        else:
-            life.ended()
-            await self._finish(life, send)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            return
-        await self._finish(life, send)
-        connection.abort()
+            await self._body(life, reply, send, drain)
+        except UpstreamUnavailable as breaking:
+            broken = breaking
+        life.ended(broken=broken)
+        await self._finish(life, send, drain)
+        return broken is None
 
-    async def _body(
-        self, life: Life, reply: UpstreamReply, send: Send, connection: Connection
+    async def _body(self, life: Life, reply: UpstreamReply, send: Send, drain: Drain) -> None:
+        async for chunk in reply.chunks():
+            drain.look()
+            ready = life.chunk(chunk, time.monotonic())
+            if (response_id := life.opened()) is not None:
+                self._ledger.opened(life.hold.request_id, response_id)
+            if ready:
+                await send({"type": "http.response.body", "body": ready, "more_body": True})
+            if life.is_due:
+                await self._finish(life, send, drain)
+
+    async def _finish(
+        self, life: Life, send: Send, drain: Drain, *, reason: str | None = None
     ) -> None:
-        drain_until = None
-        try:
-            async for chunk in reply.chunks():
-                if connection.is_gone and drain_until is None:
-                    drain_until = self._start_drain(life)
-                elif drain_until is not None and time.monotonic() > drain_until:
-                    raise GivenUp("drain_seconds_max")
-                ready = life.chunk(chunk, time.monotonic())
-                if (response_id := life.opened()) is not None:
-                    self._ledger.opened(life.hold.request_id, response_id)
-                if ready:
-                    await send({"type": "http.response.body", "body": ready, "more_body": True})
-                if life.is_due:
-                    await self._finish(life, send)
-        finally:
-            if drain_until is not None:
-                self._end_drain()
-
-    async def _finish(self, life: Life, send: Send, *, reason: str | None = None) -> None:
         """Settle what is due, and only then let go of the bytes that waited for it."""
         if reason is not None:
             life.ended(reason=reason)
         if not life.is_due:
             return
+        drain.look()
+        drain.end()
         exchange = life.settle(settled_at_us=time.time_ns() // 1000, now=time.monotonic())
         began = time.monotonic()
         await self._ledger.settle(exchange)
@@ -186,18 +177,6 @@ class Relay:
     def _attempted(self, result: str, *, is_healthy: bool) -> None:
         self._metrics.upstream_attempt(self._upstream.name, result)
         self._metrics.upstream_healthy(self._upstream.name, is_healthy=is_healthy)
-
-    def _start_drain(self, life: Life) -> float:
-        life.client_left()
-        if self._drains >= self._drain.drains_max:
-            raise GivenUp("drains_max")
-        self._drains += 1
-        self._metrics.active("draining", 1)
-        return time.monotonic() + self._drain.seconds_max
-
-    def _end_drain(self) -> None:
-        self._drains -= 1
-        self._metrics.active("draining", -1)
 
     def _opened(self, kind: str) -> None:
         self._open += 1

@@ -115,6 +115,8 @@ class Sender:
             await self._act_here()
 
     async def _put(self, data: bytes) -> None:
+        if self.writer.transport.is_closing():
+            raise Severed  # by the client; what a write would say depends on the loop
         chunk = b"%x\r\n%b\r\n" % (len(data), data) if self.answer.is_chunked else data
         self.writer.write(chunk)
         await self.writer.drain()
