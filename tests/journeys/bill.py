@@ -23,9 +23,14 @@ def cost_pusd(served: Served) -> int:
 
 def assert_exact(entry: EntryRow, served: Served) -> None:
     """The entry is this response's, read from its terminal event and priced to the picodollar."""
-    told = entry.response_id, entry.outcome, entry.basis, entry.problem
-    assert told == (served.response_id, served.outcome, "reported", None)
-    assert entry.cost_pusd == cost_pusd(served)
+    assert_read(entry, served)
+    assert (entry.problem, entry.cost_pusd) == (None, cost_pusd(served)), entry
+
+
+def assert_read(entry: EntryRow, served: Served) -> None:
+    """The entry is this response's, and its usage what the terminal event said."""
+    told = entry.response_id, entry.outcome, entry.basis
+    assert told == (served.response_id, served.outcome, "reported"), told
     usage = usage_from(served.usage)
     assert usage is not None
     assert (entry.input_tokens, entry.output_tokens) == (usage.input_tokens, usage.output_tokens)

@@ -43,6 +43,10 @@ class Caller:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def has_ended(self) -> bool:
+        return self.ending != ""
+
     def ask(self, key: str, asked: dict[str, Any], *more: str) -> None:
         """Write `POST /v1/responses`; `more` are header lines."""
         content = json.dumps(asked).encode()

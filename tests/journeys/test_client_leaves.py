@@ -84,7 +84,7 @@ async def leave(on: Stage, point: Point) -> None:
         else:
             await caller.read(point.body_bytes)
         assert caller.body_bytes == (point.body_bytes or 0)
-        assert not caller.ending
+        assert not caller.has_ended
         caller.leave(point.how)
 
 
