@@ -99,7 +99,7 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
         "reasoning_tokens": usage.reasoning_tokens if usage else None,
         "cost_usd": None if exchange.cost_pusd is None else to_usd(exchange.cost_pusd),
         "hold_usd": to_usd(hold.hold_pusd),
-        "price_version": hold.price.version if hold.price else None,
+        "price_version": exchange.price_version,
         "duration_seconds": round(exchange.duration_seconds, 6),
         "first_byte_seconds": _rounded(exchange.first_byte_seconds),
         "first_output_seconds": _rounded(exchange.first_output_seconds),

@@ -157,10 +157,16 @@ class Cap:
 
     def __call__(self, value: str) -> str:
         """The value itself, or `other`."""
-        if value in self._values:
+        if self._takes(value):
             return value
-        if len(self._values) >= self._values_max:
-            self._overflow.inc()
-            return OTHER
-        self._values.add(value)
-        return value
+        self._overflow.inc()
+        return OTHER
+
+    def uncounted(self, value: str) -> str:
+        """The same for what comes again at every scrape: it would be counted each time."""
+        return value if self._takes(value) else OTHER
+
+    def _takes(self, value: str) -> bool:
+        if value not in self._values and len(self._values) < self._values_max:
+            self._values.add(value)
+        return value in self._values

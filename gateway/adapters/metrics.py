@@ -199,7 +199,7 @@ class _Costs(Collector):
             return
         folded: dict[tuple[str, str], int] = {}
         for (tenant, window), cost_pusd in totals.items():
-            key = self._tenant(tenant), window
+            key = self._tenant.uncounted(tenant), window
             folded[key] = folded.get(key, 0) + cost_pusd
         family = GaugeMetricFamily(
             COST_GAUGE, "A tenant's own cost by the ledger, UTC.", labels=("tenant", "window")

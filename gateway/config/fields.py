@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 from gateway.config.sections import Secret, Section
 from gateway.config.settings import ENVIRONMENT_PREFIX, Settings
 
-_PASSWORD = re.compile(r"(://[^:/@]*):[^/]*@")
+_PASSWORD = re.compile(r"(://[^:/@]*):.*@")  # some readers take a slash for a part of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

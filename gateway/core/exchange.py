@@ -84,3 +84,9 @@ class Exchange:
         """The price book's name of the model: the only form in which a model becomes a label."""
         price = self.price or self.hold.price
         return None if price is None else price.name
+
+    @property
+    def price_version(self) -> str | None:
+        """Of the price book whose card priced it."""
+        price = self.price or self.hold.price
+        return None if price is None else price.version

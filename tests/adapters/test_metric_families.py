@@ -61,6 +61,7 @@ def test_a_cap_folds_what_is_too_many_and_counts_it() -> None:
     overflow = families.counters["gateway_label_overflow_total", "tenant"]
     cap = Cap("tenant", 2, overflow)
     assert [cap(value) for value in ("a", "b", "c", "a", "d")] == ["a", "b", OTHER, "a", OTHER]
+    assert [cap.uncounted(value) for value in ("a", "c")] == ["a", OTHER]
     assert families.registry.get_sample_value(
         "gateway_label_overflow_total", {"label": "tenant"}
     ) == pytest.approx(2)

@@ -237,6 +237,7 @@ def test_costs_come_from_the_ledger() -> None:
     assert value(metrics, "gateway_cost_usd", tenant="a", window="month") == 2
     assert value(metrics, "gateway_cost_usd", tenant="b", window="today") == pytest.approx(1e-12)
     assert value(metrics, "gateway_cost_usd", tenant="other", window="today") == 1.5
+    assert value(metrics, "gateway_label_overflow_total", label="tenant") == 0
 
 
 def test_a_ledger_that_is_away_costs_only_its_own_figures(

@@ -57,5 +57,6 @@ def test_secrets_and_passwords_are_not_shown() -> None:
 
 def test_addresses_with_a_password() -> None:
     assert has_password("postgresql+psycopg://u:p@h/d")
+    assert has_password("postgresql+psycopg://u:p/q@h/d")
     assert not has_password("postgresql+psycopg://u@h/d")
     assert not has_password(5)
