@@ -109,6 +109,10 @@ def test_foreign_images_are_pinned_to_a_version() -> None:
     assert [image for image in images if not re.search(r":v?\d+\.\d+\.\d+$", image)] == []
 
 
+def test_what_ends_by_mistake_is_started_again() -> None:
+    assert [name for name, one in SERVICES.items() if "restart" not in one] == ["setup"]
+
+
 def test_the_gateway_is_given_long_enough_to_drain() -> None:
     minutes = int(SERVICES["gateway"]["stop_grace_period"].removesuffix("m"))
     assert minutes * 60 > Settings().drain.seconds_max
