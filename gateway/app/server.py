@@ -92,7 +92,7 @@ def _listener(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)
-    except OSError:
+    except OSError as taken:
         listener.close()
-        raise
+        raise OSError(taken.errno, taken.strerror, f"{host}:{port}") from None
     return listener

@@ -34,6 +34,6 @@ def serve(
     try:
         server.serve(settings)
     except OSError as taken:
-        raise CommandStopped(f"cannot listen on {settings.host}: {taken.strerror}") from None
+        raise CommandStopped(f"cannot listen on {taken.filename}: {taken.strerror}") from None
     except (PriceFileInvalid, SecretUnreadable) as refused:
         raise SettingsRefused(str(refused)) from None

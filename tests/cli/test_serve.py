@@ -1,0 +1,74 @@
+"""`gateway serve`: what stops it from starting is one clear line, never a traceback."""
+
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import Gateway, Said, command
+
+DATABASE = Path(".gateway/gateway.db")
+
+
+def line(said: Said, code: int) -> str:
+    """The one line that says what is wrong."""
+    assert said.code == code, said.err
+    lines = [one for one in said.err.splitlines() if "warning:" not in one]
+    assert len(lines) == 1, said.err
+    assert lines[0].startswith("gateway: ")
+    assert said.out == ""
+    return lines[0]
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = line(command("serve", "--port", str(port)), 1)
+    assert f"cannot listen on 127.0.0.1:{port}" in said
+    assert "in use" in said
+
+
+def test_more_workers_than_one_are_refused(gateway: Gateway) -> None:
+    assert "--workers takes 1" in line(gateway("serve", "--workers", "2"), 2)
+
+
+def test_a_database_of_another_program_is_refused() -> None:
+    DATABASE.parent.mkdir()
+    with sqlite3.connect(DATABASE) as other:
+        other.execute("CREATE TABLE cats (name TEXT)")
+    other.close()
+    assert "gateway migrate" in line(command("serve", "--port", "0"), 4)
+
+
+def test_an_outdated_schema_is_refused_with_the_advice() -> None:
+    assert command("migrate").code == 0
+    with sqlite3.connect(DATABASE) as older:
+        older.execute("UPDATE alembic_version SET version_num = '0000'")
+    older.close()
+    assert "gateway migrate" in line(command("serve", "--port", "0"), 4)
+
+
+def test_a_file_that_is_no_database_is_refused() -> None:
+    DATABASE.parent.mkdir()
+    DATABASE.write_text("This is a letter to my grandmother. " * 100, encoding="utf-8")
+    assert "not a database" in line(command("serve", "--port", "0"), 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("[models", "prices.toml"), ("schema = 1\n[models.x]\ninput = -1\n", "prices.toml")],
+    ids=["no_toml", "no_prices"],
+)
+def test_a_bad_price_file_is_named(text: str, named: str) -> None:
+    Path("prices.toml").write_text(text, encoding="utf-8")
+    said = command("serve", "--port", "0", GATEWAY_PRICES_FILE="prices.toml")
+    assert named in line(said, 3)
+
+
+def test_a_price_file_that_is_not_there_is_named() -> None:
+    said = command("serve", "--port", "0", GATEWAY_PRICES_FILE="nowhere.toml")
+    assert "nowhere.toml" in line(said, 3)
+
