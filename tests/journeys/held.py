@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.fakes.rawserver import RawServer, Script, read_request, send, wait_for
-from tests.journeys.stage import Stage, stage, until
+from tests.journeys.stage import WAIT_SECONDS_MAX, Stage, stage, until
 
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -20,6 +20,7 @@ JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
 LAST = b"0\r\n\r\n"
 ROUND_TRIPS = 5
+SOON = {"seconds_max": 1}  # a test that failed leaves exchanges that nobody ends
 
 
 def chunk(data: bytes) -> bytes:
@@ -37,8 +38,11 @@ def stepwise(head: bytes, pieces: Sequence[bytes], gates: Sequence[asyncio.Event
 
 @asynccontextmanager
 async def stage_before(folder: Path, upstream: RawServer) -> AsyncIterator[Stage]:
-    """A gateway in front of an upstream that speaks in raw bytes."""
-    async with stage(folder, upstream={"base_url": upstream.url}) as on:
+    """A gateway in front of an upstream that speaks in raw bytes; what waits too long, fails."""
+    async with (
+        asyncio.timeout(WAIT_SECONDS_MAX),
+        stage(folder, upstream={"base_url": upstream.url}, shutdown=SOON) as on,
+    ):
         yield on
 
 

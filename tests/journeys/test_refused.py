@@ -14,8 +14,17 @@ from gateway.adapters import schema
 from gateway.adapters.directory import Directory
 from tests.fakes import ledgerview
 from tests.journeys.caller import Caller, request_head, whole_answer
-from tests.journeys.held import quiet
-from tests.journeys.stage import TENANT, Stage, body, make_key, now_us, stage, until
+from tests.journeys.held import SOON, quiet
+from tests.journeys.stage import (
+    TENANT,
+    WAIT_SECONDS_MAX,
+    Stage,
+    body,
+    make_key,
+    now_us,
+    stage,
+    until,
+)
 
 BYTES_MAX = 4096
 LARGE = body("x" * BYTES_MAX)
@@ -28,6 +37,7 @@ async def on(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
         tmp_path_factory.mktemp("gateway"),
         limits={"request_bytes_max": BYTES_MAX},
         keys={"fresh_seconds": 0.01},
+        shutdown=SOON,
     ) as one:
         yield one
 
@@ -55,7 +65,8 @@ def assert_refused(told: Caller, status: int, code: str, param: str | None = Non
 async def speak(on: Stage, request: bytes) -> Caller:
     caller = await Caller.connect(on.port)
     caller.writer.write(request)
-    await caller.read()
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        await caller.read()
     caller.writer.close()
     return caller
 
@@ -266,7 +277,7 @@ async def test_a_revoked_key_ends_within_its_freshness(tmp_path: Path) -> None:
             while not statuses or statuses[-1] == 200:
                 statuses.append((await whole_answer(one.port, key.text, body())).status)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
             await ask()
         assert statuses[-1] == 401
         await until(lambda: len(one.entries()) == len(statuses))
