@@ -34,7 +34,7 @@ def test_help_lists_every_verb(gateway: Gateway) -> None:
     verbs = [line.split()[0] for line in said.out.partition("Commands:\n")[2].splitlines()]
     assert verbs == [
         "serve", "demo", "migrate", "tenants", "keys",
-        "usage", "entries", "request", "prices", "config",
+        "usage", "entries", "request", "prices", "config", "doctor",
     ]  # fmt: skip
 
 
