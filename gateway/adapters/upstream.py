@@ -47,6 +47,10 @@ FAILURES: dict[type[httpx.HTTPError], tuple[str, bool]] = {
 }
 
 
+class CaFileUnusable(ValueError):
+    """The file of certificate authorities cannot be used; the message says which, and why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """How long each phase of an exchange may take; `idle` is between pieces of a body."""
@@ -176,10 +180,9 @@ def transport_for(
 ) -> httpx.AsyncBaseTransport:
     """Our transport, or httpx's: the stock one also where a proxy is set, since ours knows none.
 
-    `ca_file` replaces the system's certificate authorities.
+    `ca_file` replaces the system's certificate authorities. Raises CaFileUnusable.
     """
-    context = ssl.create_default_context(cafile=ca_file)
-    context.set_alpn_protocols(["http/1.1"])
+    context = _tls_context(ca_file)
     if kind == "fast" and proxy_url is None:
         return FastTransport(
             connections_max=connections_max,
@@ -194,6 +197,15 @@ def transport_for(
     return httpx.AsyncHTTPTransport(
         verify=context, trust_env=False, http2=False, limits=limits, proxy=proxy_url, retries=0
     )
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as unusable:  # an SSLError is one too
+        raise CaFileUnusable(f"upstream.ca_file: {ca_file}: {unusable.strerror}") from unusable
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def translated(error: httpx.HTTPError, *, read_code: str) -> UpstreamUnavailable:

@@ -3,6 +3,7 @@
 Not here: the processes (`demo_stage`) and the requests (`demo_traffic`).
 """
 
+import importlib.util
 import json
 import signal
 import sys
@@ -36,6 +37,8 @@ def demo(
     forever: Annotated[bool, typer.Option(help="With --against: again every few seconds.")] = False,
 ) -> None:
     """Show what the gateway does: traffic of three tenants, and what each request cost."""
+    if importlib.util.find_spec("openai") is None:
+        raise CommandStopped("the demo asks by the openai SDK: pip install responses-gateway[demo]")
     if against is None:
         with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder:
             _perform(Path(folder))

@@ -28,12 +28,15 @@ class Stage:
 def set_stage(folder: Path) -> Iterator[Stage]:
     """Both processes, started and, at the end, stopped."""
     database_url = f"sqlite:///{folder / 'gateway.db'}"
+    config = folder / "gateway.toml"
+    config.touch()  # else that of the folder where somebody stands would be read
     with ExitStack() as processes:
         simulator = processes.enter_context(_process("gateway.simulator", "--port", "0"))
         environment = {
             **{
                 name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")
             },
+            "GATEWAY_CONFIG": str(config),
             "GATEWAY_DATABASE_URL": database_url,
             "GATEWAY_STATE_DIR": str(folder),
             "GATEWAY_UPSTREAM_BASE_URL": simulator,

@@ -1,11 +1,12 @@
 """The demo ends by itself, prints every bill, and stands by its own check."""
 
 import re
+import sys
 
 import pytest
 
 from gateway.cli.demo_traffic import REQUESTS
-from tests.cli.commands import Said, command
+from tests.cli.commands import Gateway, Said, command
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +44,12 @@ def test_against_a_gateway_of_ones_own_needs_a_key() -> None:
     refused = command("demo", "--against", "http://127.0.0.1:9/v1")
     assert refused.code == 2
     assert "--against needs --key" in refused.err
+
+
+def test_without_the_sdk_it_says_what_to_install(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    refused = gateway("demo")
+    assert refused.code == 1
+    assert refused.err.endswith("pip install responses-gateway[demo]\n")

@@ -68,7 +68,20 @@ def test_a_bad_price_file_is_named(text: str, named: str) -> None:
     assert named in line(said, 3)
 
 
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_authorities_that_cannot_be_used_are_named(text: str | None) -> None:
+    if text is not None:
+        Path("ca.pem").write_text(text, encoding="utf-8")
+    said = command("serve", "--port", "0", GATEWAY_UPSTREAM_CA_FILE="ca.pem")
+    assert "upstream.ca_file: ca.pem: " in line(said, 3)
+
+
+def test_a_state_folder_that_is_none_is_named() -> None:
+    Path("state").touch()
+    environment = {"GATEWAY_STATE_DIR": "state", "GATEWAY_DATABASE_URL": "sqlite:///gateway.db"}
+    assert "state_dir: state: " in line(command("serve", "--port", "0", **environment), 4)
+
+
 def test_a_price_file_that_is_not_there_is_named() -> None:
     said = command("serve", "--port", "0", GATEWAY_PRICES_FILE="nowhere.toml")
     assert "nowhere.toml" in line(said, 3)
-
