@@ -2,7 +2,8 @@
 
 SQLite's own waiting sleeps and polls, so that processes sharing one file starve each other for
 seconds. Every writer, the command line's too, therefore takes a file lock first: the kernel's queue
-is fair, and a kill releases it.
+is fair, and a kill releases it. PostgreSQL needs no gate, but time limits: whoever hangs must not
+hang others.
 """
 
 import fcntl
@@ -22,13 +23,47 @@ from sqlalchemy.pool import ConnectionPoolEntry
 Synchronous = Literal["FULL", "NORMAL"]
 
 BUSY_MS_MAX = 10_000
+CONNECT_SECONDS_MAX = 2
+STATEMENT_MS_MAX = 5_000
+LOCK_MS_MAX = 2_000
+IDLE_IN_TRANSACTION_MS_MAX = 5_000
+UNACKNOWLEDGED_MS_MAX = 5_000
 PRIVATE_FILE = 0o600
 _WRITES = "gateway_writes"
+_DRIVERS = {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}
+_USE = "use sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
+
+# Libpq's names. What the URL says itself stands: `options` may not pass a connection pooler.
+_POSTGRESQL: dict[str, str | int] = {
+    "connect_timeout": CONNECT_SECONDS_MAX,
+    "tcp_user_timeout": UNACKNOWLEDGED_MS_MAX,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "application_name": "responses-gateway",
+    "options": (
+        f"-c statement_timeout={STATEMENT_MS_MAX} -c lock_timeout={LOCK_MS_MAX}"
+        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS_MAX}"
+        " -c synchronous_commit=on"
+    ),
+}
 
 
 def open_engine(url: str, *, synchronous: Synchronous = "FULL") -> Engine:
     """An engine for the URL; creates SQLite's file and folder. ValueError: we cannot use it."""
     parsed = _parse(url)
+    if parsed.get_backend_name() == "postgresql":
+        return _open_postgresql(parsed)
+    return _open_sqlite(parsed, synchronous)
+
+
+def _open_postgresql(url: URL) -> Engine:
+    given = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
+    # A pooled connection may have been cut meanwhile: it is asked before it is used.
+    return create_engine(url, connect_args=given, hide_parameters=True, pool_pre_ping=True)
+
+
+def _open_sqlite(parsed: URL, synchronous: Synchronous) -> Engine:
     if parsed.database not in (None, "", ":memory:"):
         _create_private(Path(str(parsed.database)))
     # The driver must not begin transactions by itself: the one below says which kind it wants.
@@ -49,8 +84,11 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
 def write_on(connection: Connection) -> Iterator[None]:
     """The same on a connection that its owner keeps."""
     connection.execution_options(**{_WRITES: True})
-    with _gate(connection.engine.url), connection.begin():
-        yield
+    try:
+        with _gate(connection.engine), connection.begin():
+            yield
+    finally:
+        connection.execution_options(**{_WRITES: False})
 
 
 def insert_into(table: Table, dialect: Dialect) -> sqlite.Insert:
@@ -68,9 +106,9 @@ def _parse(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError:
         # Nothing here may repeat the text: it may hold a password.
-        raise ValueError("the database URL cannot be read; use sqlite:///PATH") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise ValueError(f"the database {parsed.drivername!r} is not supported; use sqlite:///PATH")
+        raise ValueError(f"the database URL cannot be read; {_USE}") from None
+    if parsed.drivername not in _DRIVERS:
+        raise ValueError(f"the database {parsed.drivername!r} is not supported; {_USE}")
     return parsed
 
 
@@ -110,8 +148,9 @@ def _begin(connection: Connection) -> None:
 
 
 @contextmanager
-def _gate(url: URL) -> Iterator[None]:
-    if url.database in (None, "", ":memory:"):
+def _gate(engine: Engine) -> Iterator[None]:
+    url = engine.url
+    if engine.dialect.name != "sqlite" or url.database in (None, "", ":memory:"):
         yield
         return
     # A descriptor of its own for each writer: threads of one process exclude each other too.

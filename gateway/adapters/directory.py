@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
 
 from gateway.adapters import schema
+from gateway.adapters.changes import KEY, TENANT, record_change
 from gateway.adapters.database import write_transaction
 from gateway.core.tenant import ancestry, base62, digest, key_text, tenant_path
 
@@ -88,6 +89,7 @@ class Directory:
                         path=one, parent=parent or None, created_at_us=self._now_us()
                     )
                 )
+                record_change(connection, TENANT, one)
         return new
 
     def list_tenants(self) -> list[TenantRow]:
@@ -116,6 +118,7 @@ class Directory:
             )
             if changed.rowcount == 0:
                 raise TenantUnknown(f"there is no tenant {path!r}")
+            record_change(connection, TENANT, path)
 
     def issue_key(
         self, tenant: str, *, name: str = "", expires_at_us: int | None = None
@@ -142,6 +145,7 @@ class Directory:
                 expires_at_us=expires_at_us,
             )
         )
+        record_change(connection, KEY, key_id)
         return IssuedKey(id=key_id, tenant=tenant, text=text)
 
     def list_keys(self, tenant: str | None = None) -> list[KeyRow]:
@@ -154,7 +158,7 @@ class Directory:
             return [KeyRow(**row) for row in connection.execute(query).mappings()]
 
     def revoke_key(self, key_id: str) -> None:
-        """End a key. Other processes hear of it within their freshness."""
+        """End a key. It takes no hold any more, and every process hears of it within seconds."""
         with write_transaction(self._engine) as connection:
             self._valid_key(connection, key_id)
             connection.execute(
@@ -162,6 +166,7 @@ class Directory:
                 .where(schema.api_key.c.id == key_id)
                 .values(revoked_at_us=self._now_us())
             )
+            record_change(connection, KEY, key_id)
 
     def rotate_key(self, key_id: str, *, overlap_seconds: float = 0) -> IssuedKey:
         """A new key in place of another, which stays valid for the overlap and no longer."""
@@ -178,6 +183,7 @@ class Directory:
                 .where(schema.api_key.c.id == key_id)
                 .values(expires_at_us=end_us, replaced_by=new.id)
             )
+            record_change(connection, KEY, key_id)
         return new
 
     def _valid_key(self, connection: Connection, key_id: str) -> RowMapping:

@@ -9,11 +9,14 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from gateway.adapters.changes import News
+from gateway.adapters.clock import DatabaseClock
+from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
 from gateway.adapters.posting import Held, Opened, Settled
-from gateway.adapters.rows import entry_row, hold_row, rollup_row
+from gateway.adapters.rows import entry_row, hold_row, rollup_row, storable_text
 from gateway.adapters.writer import BatchReport, Job, Writer
-from gateway.core.errors import LedgerUnavailable, Overloaded
+from gateway.core.errors import GatewayError, LedgerUnavailable, Overloaded
 from gateway.core.exchange import Basis, Exchange, Hold, Outcome
 
 log = logging.getLogger(__name__)
@@ -35,16 +38,20 @@ class Ledger:
         batch_max: int = 64,
         lease_seconds: float = 30.0,
         on_batch: Callable[[BatchReport], None] | None = None,  # called in the writer's thread
+        on_news: Callable[[News], None] | None = None,  # called in the event loop
     ) -> None:
         self.owner_id = owner_id
-        self._now_us = now_us
+        # The database's time, as far as it is known: what admissions and leases go by.
+        self.now_us = DatabaseClock(now_us)
+        self._on_news = on_news
         self._queue_max = queue_max
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
-        self._lease = Lease(owner_id=owner_id, now_us=now_us, lease_seconds=lease_seconds)
+        self._lease = Lease(owner_id=owner_id, now_us=self.now_us, lease_seconds=lease_seconds)
         self._writer = Writer(
             engine=engine,
             lease=self._lease,
+            bench=Bench(clock=self.now_us),
             batch_max=batch_max,
             resolve=self._resolve,
             on_batch=on_batch,
@@ -76,7 +83,10 @@ class Ledger:
         await asyncio.to_thread(self._writer.close)
 
     async def hold(self, hold: Hold) -> None:
-        """Return when the hold is durable; raise Overloaded or LedgerUnavailable when it is not."""
+        """Return when the hold is durable; raise Overloaded or LedgerUnavailable when it is not.
+
+        Raises Unauthorized when its key was revoked, or its tenant suspended, in the meantime.
+        """
         if self._writer.queued >= self._queue_max:
             raise Overloaded
         loop, waiter = self._await()
@@ -93,7 +103,8 @@ class Ledger:
     def opened(self, request_id: str, response_id: str) -> None:
         """Note the upstream's name for the response; it rides with the next batch."""
         if not self._is_closed:
-            self._writer.put(Job(posting=Opened(request_id=request_id, response_id=response_id)))
+            opened = Opened(request_id=request_id, response_id=storable_text(response_id))
+            self._writer.put(Job(posting=opened))
 
     async def settle(self, exchange: Exchange) -> None:
         """Return when the entry is durable. Settling twice is settling once.
@@ -110,17 +121,20 @@ class Ledger:
             raise LedgerUnavailable
         return self._loop, self._loop.create_future()
 
-    def _resolve(self, jobs: list[Job]) -> None:
+    def _resolve(self, jobs: list[Job], news: list[News]) -> None:
         """In the writer's thread: wake all waiters of a batch with one call."""
-        if not jobs or self._loop is None:
+        if self._loop is None or not (jobs or news):
             return
         try:
-            self._loop.call_soon_threadsafe(self._resolved, jobs)
+            self._loop.call_soon_threadsafe(self._resolved, jobs, news)
         except RuntimeError:
             # The loop is gone, and the waiters with it; what is durable stays so.
             log.warning("the event loop closed before its ledger")
 
-    def _resolved(self, jobs: list[Job]) -> None:
+    def _resolved(self, jobs: list[Job], news: list[News]) -> None:
+        if self._on_news is not None:
+            for one in news:
+                self._on_news(one)
         for job in jobs:
             waiter = job.waiter
             if waiter is None:
@@ -130,9 +144,7 @@ class Ledger:
             elif job.error is None:
                 waiter.set_result(None)
             else:
-                unavailable = LedgerUnavailable()
-                unavailable.__cause__ = job.error
-                waiter.set_exception(unavailable)
+                waiter.set_exception(_shown(job.error))
 
     def _abandoned(self, job: Job) -> None:
         """Its waiter left: a hold that was written all the same is undone."""
@@ -142,7 +154,7 @@ class Ledger:
     def _void(self, hold: Hold) -> Exchange:
         return Exchange(
             hold=hold,
-            settled_at_us=self._now_us(),
+            settled_at_us=self.now_us(),
             outcome=Outcome.FAILED,
             basis=Basis.NONE,
             cost_pusd=0,
@@ -153,6 +165,14 @@ class Ledger:
 def _settled(exchange: Exchange) -> Settled:
     cell, counts = rollup_row(exchange)
     return Settled(row=entry_row(exchange), cell=cell, counts=counts)
+
+
+def _shown(error: Exception) -> GatewayError:
+    if isinstance(error, GatewayError):
+        return error
+    unavailable = LedgerUnavailable()
+    unavailable.__cause__ = error
+    return unavailable
 
 
 def _give_up(waiter: asyncio.Future[None]) -> None:

@@ -1,13 +1,15 @@
 """A batch of holds and settlements as one transaction. Not here: queues, threads, retries.
 
+The statements here are one by one, as SQLite has them best; `pipeline` has PostgreSQL's.
+
 The result of a batch does not depend on the order of what is in it, and doing any of it again
 changes nothing: entries come before holds, a hold whose entry exists is not written, and only an
 entry that was not there before is counted. So a batch whose commit was lost is simply sent again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update, bindparam, exists
 from sqlalchemy import delete as sql_delete
@@ -17,7 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 from gateway.adapters import schema
 from gateway.adapters.database import insert_into
-from gateway.adapters.rows import Row
+from gateway.adapters.rows import Row, Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,36 @@ Posting = Held | Opened | Settled
 
 
 @dataclass(slots=True)
-class _Sorted:
-    held: dict[object, Row] = field(default_factory=dict)
+class Work:
+    """A batch by kind, each id once."""
+
+    held: dict[Value, Row] = field(default_factory=dict)
     opened: dict[str, str] = field(default_factory=dict)
-    settled: dict[object, Settled] = field(default_factory=dict)
+    settled: dict[Value, Settled] = field(default_factory=dict)
+
+
+class Judge(Protocol):
+    """Who decides, inside the transaction, what may be held."""
+
+    def hear(self, newest: int, told_us: int | None) -> None:
+        """The newest change, and the database's time where it is another clock than ours."""
+
+    def refused(self, held: Sequence[Row]) -> Collection[Value]:
+        """The ids of those that may not be held."""
+
+
+class Posts(Protocol):
+    """What writes a batch to one kind of database."""
+
+    def apply(
+        self,
+        connection: Connection,
+        batch: Sequence[Posting],
+        *,
+        judge: Judge | None = None,
+        is_replay: bool = False,
+    ) -> None:
+        """Write a batch inside the caller's transaction."""
 
 
 class Replayed(Exception):
@@ -65,6 +93,7 @@ class Poster:
         def text(statement: Delete | Insert | Update) -> str:
             return str(statement.compile(dialect=dialect))
 
+        self._newest = "SELECT coalesce(max(n), 0) FROM change"
         self._delete_hold = text(
             sql_delete(schema.hold).where(schema.hold.c.request_id == bindparam("id"))
         )
@@ -82,25 +111,33 @@ class Poster:
         self._add_usage = text(_usage_added(dialect))
 
     def apply(
-        self, connection: Connection, batch: Sequence[Posting], *, is_replay: bool = False
+        self,
+        connection: Connection,
+        batch: Sequence[Posting],
+        *,
+        judge: Judge | None = None,
+        is_replay: bool = False,
     ) -> None:
         """Write a batch inside the caller's transaction."""
-        work = _sort(batch)
+        work = in_order(batch)
         # The driver's own cursor: SQLAlchemy's execution costs several times the statement's time.
         cursor = connection.connection.cursor()
         try:
             if work.settled:
                 self._settle(cursor, work.settled, is_replay=is_replay)
-            if work.held:
-                rows = [(*row, row[0]) for row in work.held.values()]
-                cursor.executemany(self._insert_hold, rows)
+            if judge is not None:
+                cursor.execute(self._newest)
+                ((newest,),) = cursor.fetchall()
+                judge.hear(newest, None)
+            if held := allowed(work, judge):
+                cursor.executemany(self._insert_hold, [(*row, row[0]) for row in held])
             if work.opened:
                 cursor.executemany(self._open_hold, [(r, i) for i, r in work.opened.items()])
         finally:
             cursor.close()
 
     def _settle(
-        self, cursor: DBAPICursor, settled: dict[object, Settled], *, is_replay: bool
+        self, cursor: DBAPICursor, settled: dict[Value, Settled], *, is_replay: bool
     ) -> None:
         cursor.executemany(self._delete_hold, [(request_id,) for request_id in settled])
         fresh = list(settled.values())
@@ -113,16 +150,16 @@ class Poster:
             if cursor.rowcount != len(fresh):
                 raise Replayed
         if fresh:
-            cursor.executemany(self._add_usage, _added_up(fresh))
+            cursor.executemany(self._add_usage, added_up(fresh))
 
     def _is_fresh(self, cursor: DBAPICursor, settled: Settled) -> bool:
         cursor.execute(self._insert_entry, settled.row)
         return cursor.rowcount == 1
 
 
-def _sort(batch: Sequence[Posting]) -> _Sorted:
+def in_order(batch: Sequence[Posting]) -> Work:
     """By kind, each id once: the first of several counts, as it would have across batches."""
-    work = _Sorted()
+    work = Work()
     for posting in batch:
         if isinstance(posting, Held):
             work.held.setdefault(posting.row[0], posting.row)
@@ -135,11 +172,19 @@ def _sort(batch: Sequence[Posting]) -> _Sorted:
     return work
 
 
-def _request_id(item: tuple[object, Settled]) -> str:
+def allowed(work: Work, judge: Judge | None) -> list[Row]:
+    """The holds to be written."""
+    held = list(work.held.values())
+    refused = judge.refused(held) if judge is not None and held else ()
+    return [row for row in held if row[0] not in refused] if refused else held
+
+
+def _request_id(item: tuple[Value, Settled]) -> str:
     return str(item[0])
 
 
-def _added_up(settled: list[Settled]) -> list[Row]:
+def added_up(settled: list[Settled]) -> list[Row]:
+    """What settlements add to the hours, in the order of the hours' keys."""
     cells: dict[Row, tuple[int, ...]] = {}
     for one in settled:
         before = cells.get(one.cell)

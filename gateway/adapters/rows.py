@@ -23,9 +23,20 @@ Row = tuple[Value, ...]
 COST_PUSD_MAX = 10**17
 OUT_OF_RANGE = "cost_out_of_range"
 UNPRICED_MODEL = "other"
+REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 _NO_USAGE: Row = (None, None, None, None, None)
 _encode = msgspec.json.Encoder().encode
+
+
+def storable_text(text: str) -> str:
+    """What both databases can keep: no NUL, and no half of a surrogate pair.
+
+    Names come from upstreams and clients, and a cost must not be lost to one of them.
+    """
+    if text.isprintable():  # the only test at the speed of C; almost every name passes it
+        return text
+    return text.replace("\0", REPLACED).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def hold_row(hold: Hold, *, owner_id: str) -> Row:
@@ -40,8 +51,8 @@ def hold_row(hold: Hold, *, owner_id: str) -> Row:
         owner_id,
         None,
         hold.endpoint,
-        hold.model,
-        hold.service_tier,
+        storable_text(hold.model),
+        _text(hold.service_tier),
         hold.is_stream,
         price_to_json(hold.price) if hold.price else None,
         _tags_text(hold.tags),
@@ -76,23 +87,23 @@ def entry_row(exchange: Exchange) -> Row:
         hold.tenant,
         hold.key_id,
         hold.endpoint,
-        exchange.response_id,
-        hold.model,
-        exchange.model,
+        _text(exchange.response_id),
+        storable_text(hold.model),
+        _text(exchange.model),
         exchange.priced_model,
-        exchange.service_tier,
+        _text(exchange.service_tier),
         exchange.outcome.value,
-        exchange.reason,
+        _text(exchange.reason),
         exchange.client_gone,
         exchange.recoverable,
         exchange.basis.value,
         problem,
         exchange.http_status,
-        exchange.upstream_request_id,
+        _text(exchange.upstream_request_id),
         *(_NO_USAGE if exchange.usage is None else _tokens(exchange.usage)),
         cost_pusd,
         hold.hold_pusd,
-        hold.price.version if hold.price else None,
+        exchange.price_version,
         _lines_text(exchange.lines),
         _tags_text(hold.tags),
         _us(exchange.duration_seconds),
@@ -108,7 +119,7 @@ def rollup_row(exchange: Exchange) -> tuple[Row, tuple[int, ...]]:
         hold.tenant,
         hold.key_id,
         exchange.priced_model or UNPRICED_MODEL,
-        exchange.service_tier or "",
+        _text(exchange.service_tier) or "",
     )
     cost_pusd, _ = storable_cost(exchange)
     tokens = (0, 0, 0, 0, 0) if exchange.usage is None else _tokens(exchange.usage)
@@ -138,7 +149,14 @@ def _lines_text(lines: tuple[CostLine, ...]) -> str:
 
 
 def _tags_text(tags: dict[str, str]) -> str:
-    return _encode(tags).decode() if tags else "{}"
+    if not tags:
+        return "{}"
+    clean = {storable_text(name): storable_text(value) for name, value in tags.items()}
+    return _encode(clean).decode()
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else storable_text(text)
 
 
 def _tokens(usage: Usage) -> tuple[int, int, int, int, int]:

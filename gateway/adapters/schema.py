@@ -48,6 +48,22 @@ api_key = Table(
     Column("replaced_by", Text),
 )
 
+# What administrators changed, in the order in which it was committed; caches follow it.
+change = Table(
+    "change",
+    metadata,
+    Column(
+        "n",
+        # SQLite numbers rows only in an INTEGER key, which has 64 bits all the same.
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+    ),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # One heartbeat row a process: a hold's lease is its owner's.
 owner = Table(
     "owner",

@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from gateway.adapters.changes import News
 from gateway.adapters.database import write_on, write_transaction
+from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
-from gateway.adapters.posting import Poster, Posting, Replayed
+from gateway.adapters.pipeline import poster_for
+from gateway.adapters.posting import Posting, Replayed
+from gateway.core.errors import Unauthorized
 from gateway.core.exchange import Hold
 
 log = logging.getLogger(__name__)
@@ -27,6 +31,8 @@ RETRY_SECONDS_MAX = 1.0
 
 # Every driver has its own classes, but their names are the DB-API's; the last is the pool's.
 _OUTAGES = {"OperationalError", "InterfaceError", "InternalError", "TimeoutError"}
+# PostgreSQL's classes of errors about the schema, which SQLite calls operational: not migrated yet.
+_SCHEMA_STATES = ("42", "3F")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,7 @@ class Job:
     waiter: asyncio.Future[None] | None = None
     hold: Hold | None = None  # of a posting that holds
     is_begun: bool = False
-    error: Exception | None = None  # it alone cannot be written
+    error: Exception | None = None  # it alone cannot be written, or may not be
 
     def begin(self) -> bool:
         """Whether to write it: not a hold that nobody waits for, if it was never tried.
@@ -63,26 +69,28 @@ class Closed(Exception):
 
 
 class Writer:
-    """The thread. `resolve` is called in it with the jobs of each finished batch."""
+    """The thread. `resolve` is called in it with the jobs of each finished batch, and the news."""
 
     def __init__(
         self,
         *,
         engine: Engine,
         lease: Lease,
+        bench: Bench,
         batch_max: int,
-        resolve: Callable[[list[Job]], None],
+        resolve: Callable[[list[Job], list[News]], None],
         on_batch: Callable[[BatchReport], None] | None,
     ) -> None:
         self.is_healthy = True
         self._engine = engine
         self._lease = lease
+        self._bench = bench
         self._batch_max = batch_max
         self._resolve = resolve
         self._on_batch = on_batch
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closing = threading.Event()
-        self._poster = Poster(engine.dialect)
+        self._poster = poster_for(engine.dialect)
         self._connection: Connection | None = None
         # A daemon: a database that hangs must not keep a process alive that has given up on it.
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -112,15 +120,16 @@ class Writer:
         while is_open:
             jobs, is_open = self._take()
             self._write(jobs)
-            self._resolve(jobs)
+            self._resolve(jobs, self._bench.take_news())
         self._disconnect()
         self._end_lease()
 
     def _take(self) -> tuple[list[Job], bool]:
-        """The next batch, empty when only the heartbeat is due, and whether more may come."""
+        """The next batch, empty when only heartbeat or log is due, and whether more may come."""
         jobs: list[Job] = []
+        due_in_seconds = min(self._lease.due_in_seconds(), self._bench.due_in_seconds())
         try:
-            job = self._queue.get(timeout=self._lease.due_in_seconds())
+            job = self._queue.get(timeout=due_in_seconds)
             while job is not None:
                 jobs.append(job)
                 if len(jobs) >= self._batch_max:
@@ -137,6 +146,7 @@ class Writer:
             wanted = [job for job in jobs if job.begin()]
             error = self._attempt([job.posting for job in wanted])
             if error is None:
+                self._refuse(wanted)
                 return
             if wanted and not _is_outage(error):
                 self._write_each(wanted, error)
@@ -148,6 +158,13 @@ class Writer:
             self._closing.wait(pause_seconds)
             pause_seconds = min(2 * pause_seconds, RETRY_SECONDS_MAX)
 
+    def _refuse(self, jobs: list[Job]) -> None:
+        if not self._bench.refusals:
+            return
+        for job in jobs:
+            if job.hold is not None and job.hold.request_id in self._bench.refusals:
+                job.error = Unauthorized()
+
     def _write_each(self, jobs: list[Job], error: Exception) -> None:
         """One posting cannot be written: find it, so that it does not fail the others."""
         if len(jobs) <= 1:
@@ -157,10 +174,11 @@ class Writer:
             self._write([job])
 
     def _attempt(self, batch: Sequence[Posting]) -> Exception | None:
-        if not batch and self._lease.due_in_seconds() > 0:
-            return None
         begun = time.perf_counter()
         try:
+            if not batch and self._lease.due_in_seconds() > 0:
+                self._poll()
+                return None
             self._transact(batch)
         except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does
             self._note(batch, begun, error)
@@ -175,15 +193,31 @@ class Writer:
             self._commit(batch, is_replay=True)
 
     def _commit(self, batch: Sequence[Posting], *, is_replay: bool) -> None:
-        if self._connection is None:
-            self._connection = self._engine.connect()
+        connection = self._connected()
         renewed_us: int | None = None
-        with write_on(self._connection):
+        with write_on(connection):
+            self._bench.sit(connection)
             if self._lease.due_in_seconds() == 0:
-                renewed_us = self._lease.renew(self._connection)
-            self._poster.apply(self._connection, batch, is_replay=is_replay)
+                renewed_us = self._lease.renew(connection)
+            self._poster.apply(connection, batch, judge=self._bench, is_replay=is_replay)
         if renewed_us is not None:
             self._lease.renewed(renewed_us)
+
+    def _poll(self) -> None:
+        connection = self._connected()
+        if self._bench.due_in_seconds() > 0:
+            return
+        with connection.begin():  # a reader's: no gate, and no lock
+            self._bench.poll(connection)
+        self.is_healthy = True
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            with self._connection.begin():
+                # Before anything is written: the lease goes by the database's clock.
+                self._bench.poll(self._connection)
+        return self._connection
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -233,4 +267,6 @@ def _is_outage(error: Exception) -> bool:
 
 
 def _is_outage_name(error: BaseException | None) -> bool:
-    return type(error).__name__ in _OUTAGES
+    names = {ancestor.__name__ for ancestor in type(error).__mro__}
+    state: str = getattr(error, "sqlstate", None) or ""
+    return not names.isdisjoint(_OUTAGES) or state.startswith(_SCHEMA_STATES)

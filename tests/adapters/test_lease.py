@@ -1,5 +1,6 @@
 """The heartbeat: registered before anything is held, renewed in time, gone at the end."""
 
+import pytest
 from sqlalchemy import Engine, delete
 
 from gateway.adapters import schema
@@ -76,6 +77,7 @@ async def test_an_owner_is_registered_before_its_first_hold_and_not_after_its_en
     assert ledgerview.rows(engine, schema.owner) == []
 
 
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)  # where a fake clock decides
 async def test_an_owner_taken_for_dead_comes_back_with_the_transaction_that_holds(
     engine: Engine,
 ) -> None:

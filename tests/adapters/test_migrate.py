@@ -20,8 +20,8 @@ migrate.upgrade(open_engine(sys.argv[1]))
 
 
 @pytest.fixture
-def empty(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
+def empty(empty_url: str) -> Iterator[Engine]:
+    engine = open_engine(empty_url)
     yield engine
     engine.dispose()
 
@@ -41,9 +41,9 @@ def test_upgrading_again_changes_nothing(empty: Engine) -> None:
     assert migrate.is_current(empty)
 
 
-def test_several_processes_may_try_at_once(empty: Engine, database_url: str) -> None:
+def test_several_processes_may_try_at_once(empty: Engine, empty_url: str) -> None:
     root = str(Path(__file__).parents[2])
-    command = [sys.executable, "-c", MIGRATE, database_url]
+    command = [sys.executable, "-c", MIGRATE, empty_url]
     tries = [subprocess.Popen(command, cwd=root) for _ in range(3)]
     assert [one.wait(60) for one in tries] == [0, 0, 0]
     assert migrate.is_current(empty)
