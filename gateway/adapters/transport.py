@@ -15,6 +15,7 @@ import httpx
 
 from gateway.adapters.connection import READ_BYTES_MAX, Connection, Phases
 
+SENDING = "gateway.sending"  # extension of a request: called when its first byte is about to leave
 PORTS = {"http": 80, "https": 443}
 
 
@@ -231,6 +232,8 @@ class FastTransport(httpx.AsyncBaseTransport):
         body = b"".join([part async for part in _stream_of(request)])
         pool = self._pool_of(request.url)
         connection = await pool.acquire(phases)
+        if (is_being_sent := request.extensions.get(SENDING)) is not None:
+            is_being_sent()
         try:
             is_head = request.method == "HEAD"
             await connection.exchange(head, body, is_head=is_head, phases=phases)

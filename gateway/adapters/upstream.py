@@ -17,8 +17,8 @@ from typing import Literal
 
 import httpx
 
-from gateway.adapters.response_parser import BODILESS_STATUSES, CLOSED_BEFORE_HEAD, CLOSED_IN_BODY
-from gateway.adapters.transport import FastTransport
+from gateway.adapters.response_parser import CLOSED_BEFORE_HEAD, CLOSED_IN_BODY
+from gateway.adapters.transport import SENDING, FastTransport
 from gateway.core.errors import UpstreamTimeout, UpstreamUnavailable
 
 Header = tuple[bytes, bytes]
@@ -27,7 +27,6 @@ PATHS_CACHED_MAX = 256
 OWN_HEADERS = frozenset(
     {b"authorization", b"connection", b"content-length", b"host", b"transfer-encoding"}
 )
-FRAMING_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 METHODS_WITHOUT_BODY = frozenset({"DELETE", "GET", "HEAD"})
 CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 STATUSES = range(200, 600)
@@ -65,17 +64,13 @@ class Timeouts:
 class UpstreamReply:
     """Status and headers of a response whose body is still to come. `aclose` must be called."""
 
-    __slots__ = ("_stream", "headers", "is_close_delimited", "status")
+    __slots__ = ("_stream", "headers", "status")
 
-    def __init__(self, response: httpx.Response, *, is_head: bool) -> None:
+    def __init__(self, response: httpx.Response) -> None:
         assert isinstance(response.stream, httpx.AsyncByteStream)
         self._stream = response.stream
         self.status = response.status_code
         self.headers: list[Header] = response.headers.raw
-        is_bodiless = is_head or self.status in BODILESS_STATUSES
-        self.is_close_delimited = not is_bodiless and FRAMING_HEADERS.isdisjoint(
-            [name.lower() for name, _ in self.headers]
-        )
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body's pieces as they arrive. Ends only where the body ended, else raises."""
@@ -111,9 +106,18 @@ class Upstream:
         self._url_of = lru_cache(PATHS_CACHED_MAX)(self._parse_url)
 
     async def send(
-        self, *, method: str, path: str, headers: Sequence[Header], body: bytes
+        self,
+        *,
+        method: str,
+        path: str,
+        headers: Sequence[Header],
+        body: bytes,
+        sending: Callable[[], None] | None = None,
     ) -> UpstreamReply:
-        """Send a request; returns with the head of the response. `path` follows the base's."""
+        """Send a request; returns with the head of the response. `path` follows the base's.
+
+        `sending` is called when the first byte may leave, and not at all if none does.
+        """
         phases = {
             "connect": self._timeouts.connect_seconds,
             "write": self._timeouts.write_seconds,
@@ -125,12 +129,14 @@ class Upstream:
             self._url_of(path),
             headers=self._with_own(method, headers, body),
             stream=httpx.ByteStream(body),
-            extensions={"timeout": phases},
+            extensions={"timeout": phases, SENDING: sending},
         )
+        if sending is not None and not isinstance(self._transport, FastTransport):
+            sending()  # another transport does not tell when
         response = await self._answer(request)
         # Transports look the limit up when they start on the body: from here it is another one.
         phases["read"] = self._timeouts.idle_seconds
-        reply = UpstreamReply(response, is_head=method == "HEAD")
+        reply = UpstreamReply(response)
         if problem := _problem(reply):
             await reply.aclose()
             raise UpstreamUnavailable(problem, is_sent=True, code="upstream_malformed")
@@ -210,7 +216,8 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 def translated(error: httpx.HTTPError, *, read_code: str) -> UpstreamUnavailable:
     """Our error for one of httpx's; `read_code` names the phase that a read belonged to."""
-    message = f"The upstream did not answer: {error or type(error).__name__}."
+    # Addresses and what the network says of them are the operator's: they go with the cause.
+    message = "The upstream did not answer, or its answer broke off."
     if isinstance(error, httpx.ReadTimeout):
         return UpstreamTimeout(message, is_sent=True, code=read_code)
     code, is_sent = next(

@@ -104,9 +104,14 @@ class Relay:
     ) -> int:
         try:
             reply = await self._upstream.send(
-                method="POST", path=dispatch.path, headers=dispatch.headers, body=dispatch.body
+                method="POST",
+                path=dispatch.path,
+                headers=dispatch.headers,
+                body=dispatch.body,
+                sending=life.sent,
             )
         except UpstreamUnavailable as broken:
+            log.warning("the upstream gave no answer: %s", broken.__cause__ or broken)
             self._attempted(broken.code, is_healthy=False)
             life.ended(broken=broken)
             await self._finish(life, send, drain)
@@ -160,12 +165,19 @@ class Relay:
         drain.look()
         drain.end()
         exchange = life.settle(settled_at_us=time.time_ns() // 1000, now=time.monotonic())
+        try:
+            await self._post(exchange)
+        except asyncio.CancelledError:
+            await self._post(exchange)  # posting twice is posting once, and the metrics hear of it
+            raise
+        if kept := life.release():
+            await send({"type": "http.response.body", "body": kept, "more_body": True})
+
+    async def _post(self, exchange: Exchange) -> None:
         began = time.monotonic()
         await self._ledger.settle(exchange)
         self._metrics.overhead("settle", time.monotonic() - began)
         self._tell(exchange)
-        if kept := life.release():
-            await send({"type": "http.response.body", "body": kept, "more_body": True})
 
     def _tell(self, exchange: Exchange) -> None:
         for sink in self._sinks:

@@ -1,5 +1,6 @@
 """The server: uvicorn with our protocol, our sockets and an end that waits for what is owed."""
 
+import math
 import signal
 import socket
 import sys
@@ -60,8 +61,8 @@ def make_server(app: FastAPI, settings: Settings) -> GatewayServer:
             server_header=False,
             date_header=False,
             backlog=BACKLOG,
-            timeout_keep_alive=int(settings.limits.keep_alive_seconds),
-            timeout_graceful_shutdown=int(settings.shutdown.seconds_max),
+            timeout_keep_alive=math.ceil(settings.limits.keep_alive_seconds),
+            timeout_graceful_shutdown=math.ceil(settings.shutdown.seconds_max),
         )
     )
 

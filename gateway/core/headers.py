@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from gateway.core.errors import InvalidRequest, UnsupportedMediaType
+
 Headers = list[tuple[bytes, bytes]]
 
 HOP_BY_HOP = frozenset({
@@ -23,8 +25,16 @@ _NOT_TO_CLIENT = HOP_BY_HOP | {
     b"clear-site-data", b"public-key-pins",
 }  # fmt: skip
 
+LENGTH_DIGITS_MAX = 18  # more than any body, and no more than an int reads at once
+
 _OURS = b"x-gateway-"  # by these names only this gateway speaks to its clients
 
+# Parameters other than the one charset of JSON would be another reader's choice.
+_JSON_TYPE = re.compile(
+    rb"[ \t]*[a-z0-9.+-]+/([a-z0-9.-]+\+)?json[ \t]*"
+    rb"(;[ \t]*charset=\"?utf-?8\"?[ \t]*)?;?[ \t]*\Z",
+    re.IGNORECASE,
+)
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
 
@@ -62,9 +72,33 @@ def is_sound(name: bytes, value: bytes) -> bool:
     return _NAME.match(name) is not None and _VALUE.match(value) is not None
 
 
+def check_media(headers: Headers) -> None:
+    """Raise UnsupportedMediaType for a body that is not JSON as it is sent, in UTF-8.
+
+    Whoever decodes it otherwise would read another request than the one that was checked.
+    """
+    types = [value for name, value in headers if name == b"content-type"]
+    if len(types) > 1:
+        raise InvalidRequest("Send one Content-Type header at most.", code="invalid_headers")
+    if types and not _JSON_TYPE.match(types[0]):
+        raise UnsupportedMediaType("The request body must be 'application/json' in UTF-8.")
+    for name, value in headers:
+        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            raise UnsupportedMediaType(
+                "The request body must be sent without a content encoding.",
+                code="unsupported_encoding",
+            )
+
+
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
     """The first value of a header as text, or an empty string. Names must come in lower case."""
     return next((value.decode("latin-1") for key, value in headers if key == name), "")
+
+
+def content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """The body's announced length in bytes; None where there is none that can be read."""
+    text = first(headers, b"content-length")
+    return int(text) if text.isdecimal() and len(text) <= LENGTH_DIGITS_MAX else None
 
 
 def _connection_tokens(headers: Headers) -> frozenset[bytes]:

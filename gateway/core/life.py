@@ -15,7 +15,7 @@ body its last chunk, which is known by content-length or by the end.
 from gateway.core import headers as wire
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.exchange import Basis, Exchange, Hold, Outcome
-from gateway.core.observer import Observation, Observer, observer_for
+from gateway.core.observer import Observation, Observer, OpaqueObserver, observer_for
 from gateway.core.prices import PriceBook
 from gateway.core.settlement import (
     SUCCESSES,
@@ -40,6 +40,7 @@ class Life:
         self._lags = False  # a whole body: its last chunk waits for the settlement
         self._left_bytes: int | None = None  # of a body with content-length
         self._kept = b""
+        self._is_sent = False
         self._is_settled = False
         self._is_released = False
         self._is_opened = False
@@ -50,6 +51,10 @@ class Life:
         self._first_byte: float | None = None
         self._first_output: float | None = None
         self._client_gone = False
+
+    def sent(self) -> None:
+        """From now on the upstream may have read the request, and may bill it."""
+        self._is_sent = True
 
     def answered(self, *, status: int, headers: wire.Headers, now: float) -> None:
         """The upstream's head is there; header names in lower case."""
@@ -62,9 +67,10 @@ class Life:
             content_type=content_type,
             content_encoding=wire.first(headers, b"content-encoding"),
         )
-        self._lags = not is_event_stream(content_type)
-        length = wire.first(headers, b"content-length")
-        self._left_bytes = int(length) if length.isdecimal() else None
+        # Where no terminal event can be seen, the last bytes are what completes the response.
+        is_opaque = isinstance(self._observer, OpaqueObserver)
+        self._lags = is_opaque or not is_event_stream(content_type)
+        self._left_bytes = wire.content_length(headers)
 
     def chunk(self, data: bytes, now: float) -> bytes:
         """Bytes from the upstream: returns those that may leave now and keeps the others."""
@@ -158,7 +164,8 @@ class Life:
 
     def _verdict(self, observation: Observation | None) -> Settlement:
         if observation is None or self._status is None:
-            if self._broken is not None and not self._broken.is_sent:
+            is_sent = self._is_sent if self._broken is None else self._broken.is_sent
+            if not is_sent:
                 return nothing_used()
             return worst_case(self.hold, Outcome.ABORTED, None)
         return settlement(self.hold, observation, status=self._status, book=self._book)

@@ -33,7 +33,7 @@ _STATUSES_WITHOUT_BODY = frozenset({204, 304})
 class Observer(Protocol):
     """Watches one response.
 
-    `response_id` is known as soon as it passed; `first_output` turns true with the first event
+    `response_id` is known as soon as it passed; `has_output` turns true with the first event
     that carries output. `observation` is valid once `feed` answered an offset, and after `end`.
     """
 
@@ -41,8 +41,6 @@ class Observer(Protocol):
     def response_id(self) -> str | None: ...
     @property
     def has_output(self) -> bool: ...
-    @property
-    def first_output(self) -> bool: ...
     @property
     def events(self) -> int: ...
     @property
@@ -59,7 +57,6 @@ class BodyObserver:
     """Reads one JSON object at its end; past `body_bytes_max` it is skimmed as it passes."""
 
     def __init__(self, *, body_bytes_max: int = EVENT_BYTES_MAX) -> None:
-        self.first_output = False
         self.events = 0
         self._body_bytes_max = body_bytes_max
         self._body = bytearray()
@@ -105,7 +102,6 @@ class OpaqueObserver:
 
     response_id: str | None = None
     has_output = False
-    first_output = False
     events = 0
 
     def __init__(self, *, problem: str | None) -> None:
@@ -135,10 +131,6 @@ class EncodedObserver:
     @property
     def has_output(self) -> bool:
         return self._observer.has_output
-
-    @property
-    def first_output(self) -> bool:
-        return self._observer.first_output
 
     @property
     def events(self) -> int:

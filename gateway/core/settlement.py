@@ -11,6 +11,8 @@ from gateway.core.observer import Observation
 from gateway.core.prices import CostLine, ModelPrice, PriceBook
 
 SUCCESSES = range(200, 300)
+# What a proxy on the way answers when it lost an upstream that may be at work, and may bill it.
+_UNCERTAIN = frozenset({500, 502, 504, 520, 524})
 
 _OUTCOMES = {
     "response.completed": Outcome.COMPLETED,
@@ -45,6 +47,8 @@ def worst_case(hold: Hold, outcome: Outcome, problem: str | None) -> Settlement:
 
 def settlement(hold: Hold, observation: Observation, *, status: int, book: PriceBook) -> Settlement:
     """Decide by what was seen of an answer with this HTTP status."""
+    if status in _UNCERTAIN and observation.reason is None:
+        return worst_case(hold, Outcome.FAILED, "answer_unknown")
     if status not in SUCCESSES:
         return nothing_used()
     outcome = _OUTCOMES.get(observation.terminal or "", Outcome.ABORTED)

@@ -33,7 +33,6 @@ class StreamObserver:
     def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self.response_id: str | None = None
         self.has_output = False
-        self.first_output = False
         self.events = 0
         self._decoder = SSEDecoder(event_bytes_max=event_bytes_max, overflow=_skim_large)
         self._counts: dict[str, list[int]] = {}
@@ -101,7 +100,7 @@ class StreamObserver:
             self._error = facts.reason if facts else self._error
         else:
             if kind.startswith(_OUTPUT_PREFIXES) or kind.endswith(".delta"):
-                self.has_output = self.first_output = True
+                self.has_output = True
             if len(self._plain) < EVENT_TYPES_MAX:
                 self._plain[kind.encode()] = count
         return False

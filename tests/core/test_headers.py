@@ -2,10 +2,11 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.headers import HOP_BY_HOP, first, is_sound, to_client, to_upstream
+from gateway.core.headers import HOP_BY_HOP, content_length, first, is_sound, to_client, to_upstream
 
 NAMES = st.binary(min_size=0, max_size=12)
 VALUES = st.binary(max_size=12)
@@ -69,6 +70,14 @@ def test_no_upstream_speaks_in_our_name() -> None:
     assert to_client([(b"X-Gateway-Request-Id", b"theirs"), (b"x-b", b"2")], status=200) == [
         (b"x-b", b"2")
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "length"),
+    [(b"0", 0), (b"12", 12), (b"", None), (b"-1", None), (b"+1", None), (b"9" * 5000, None)],
+)
+def test_a_length_is_a_number_or_not_there(value: bytes, length: int | None) -> None:
+    assert content_length([(b"a", b"7"), (b"content-length", value)]) == length
 
 
 def test_what_connection_names_stays_on_its_hop() -> None:

@@ -12,6 +12,7 @@ from tests.fakes.told import (
     BOOK,
     CREATED,
     RESPONSE,
+    STREAM_HEAD,
     TERMINAL,
     begun,
     event,
@@ -79,9 +80,29 @@ def test_an_upstream_that_did_not_answer(is_sent: bool, outcome: Outcome, basis:
 
 def test_a_gateway_that_stops_before_the_answer_owes_the_worst_case() -> None:
     life = Life(hold=hold(), book=BOOK, started=10.0)
+    life.sent()
     life.ended(reason="gateway_stopped")
     exchange = settled(life)
     assert (exchange.basis, exchange.reason) == (Basis.WORST_CASE, "gateway_stopped")
+
+
+def test_what_was_never_sent_costs_nothing() -> None:
+    life = Life(hold=hold(), book=BOOK, started=10.0)
+    life.ended(reason="drains_max")
+    exchange = settled(life)
+    assert (exchange.basis, exchange.cost_pusd, exchange.reason) == (Basis.NONE, 0, "drains_max")
+
+
+def test_a_stream_that_cannot_be_read_keeps_its_last_bytes_for_the_settlement() -> None:
+    life = begun(head=[*STREAM_HEAD, (b"content-encoding", b"br")])
+    assert [life.chunk(piece, 11.0) for piece in (b"one", b"two", b"three")] == [
+        b"",
+        b"one",
+        b"two",
+    ]
+    life.ended()
+    assert settled(life).problem == "encoding_unknown"
+    assert life.release() == b"three"
 
 
 def test_bytes_before_an_answer_pass() -> None:

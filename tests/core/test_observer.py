@@ -222,7 +222,6 @@ def test_what_cannot_be_read_says_so() -> None:
         observer = observer_for(status=status, **head)
         assert observer.feed(b"anything") is None
         assert (observer.response_id, observer.has_output, observer.events) == (None, False, 0)
-        assert observer.first_output is False
         return observer.end(is_clean=True).problem
 
     assert problem(200, "text/html", "") == "content_type_unknown"
@@ -258,7 +257,7 @@ def test_an_encoded_stream_is_read_on_the_side(
     )
     chunks = [data[at : at + piece_bytes] for at in range(0, len(data), piece_bytes)]
     assert [at for at in map(observer.feed, chunks) if at is not None] == [0]
-    assert (observer.response_id, observer.first_output, observer.events) == ("r", True, 3)
+    assert (observer.response_id, observer.has_output, observer.events) == ("r", True, 3)
     seen = observer.end(is_clean=True)
     assert (seen.terminal, seen.usage, seen.problem) == ("response.completed", USAGE, None)
     assert observer.has_output

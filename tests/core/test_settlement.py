@@ -99,7 +99,16 @@ def test_every_rule(
     assert (result.cost_pusd, result.problem) == (cost_pusd, problem)
 
 
-@pytest.mark.parametrize("status", [100, 199, 300, 304, 400, 429, 500, 503])
+@pytest.mark.parametrize("status", [500, 502, 504, 520, 524])
+def test_what_a_proxy_on_the_way_says_tells_nothing_of_the_upstream(status: int) -> None:
+    found = settled(status=status, problem="content_type_unknown")
+    assert (found.outcome, found.basis, found.cost_pusd) == (
+        Outcome.FAILED, Basis.WORST_CASE, HELD_PUSD,
+    )  # fmt: skip
+    assert settled(status=status, reason="server_error").cost_pusd == 0
+
+
+@pytest.mark.parametrize("status", [100, 199, 300, 304, 400, 429, 503])
 def test_an_answer_that_is_no_success_used_nothing(status: int) -> None:
     assert settled(status=status, terminal=None, problem="body_unreadable") == nothing_used()
     assert nothing_used() == Settlement(outcome=Outcome.FAILED, basis=Basis.NONE, cost_pusd=0)
