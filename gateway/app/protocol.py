@@ -27,6 +27,8 @@ from gateway.app.errors import error_body, error_headers
 from gateway.core.errors import GatewayError, HeadersTooLarge, InvalidRequest
 
 CONNECTION = "connection"  # the key of the `Connection` in an ASGI scope's state
+# By version: another than these is none that we speak, whatever the parser takes.
+_CODINGS: dict[str, list[list[bytes]]] = {"1.0": [[]], "1.1": [[], [b"chunked"]]}
 LINGER_SECONDS = 2.0  # for a refused client to read why, before the connection is cut
 
 
@@ -154,6 +156,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._head_size() > self.limits.header_bytes_max:
             raise HeadersTooLarge
+        _check_target(self.url)
         _check_framing(self.headers, version=self.parser.get_http_version())
         self._is_declined = self.parser.should_upgrade()
         if not self._is_declined:
@@ -259,12 +262,18 @@ def _is_hung_up(transport: asyncio.Transport) -> bool:
     return bool(asked.poll(0))
 
 
+def _check_target(url: bytes) -> None:
+    """Refuse what is no plain path: a proxy before us may have read another host or path in it."""
+    if not url.startswith(b"/") or url.startswith(b"//") or b"#" in url:
+        raise _malformed()
+
+
 def _check_framing(headers: list[tuple[bytes, bytes]], *, version: str) -> None:
     """Refuse what the parser lets through although two readers could see two requests in it."""
     names = [name for name, _ in headers]
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     is_host_told = names.count(b"host") == 1 or (version == "1.0" and b"host" not in names)
-    if not is_host_told or codings not in ([], [b"chunked"]):
+    if not is_host_told or codings not in _CODINGS.get(version, ()):
         raise _malformed()
 
 
