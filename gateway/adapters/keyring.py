@@ -1,5 +1,6 @@
 """A key as the database has it now: who asks for it has its word. Not here: caching (`tenants`)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -34,26 +35,28 @@ def find_key(connection: Connection, key_id: str) -> Finding:
     """The key, if it stands."""
     # First: a change that comes in between makes the key newer than the number, never older.
     newest = newest_change(connection)
-    return Finding(key=_standing(connection, key_id), newest=newest)
+    return Finding(key=standing_keys(connection, [key_id]).get(key_id), newest=newest)
 
 
-def _standing(connection: Connection, key_id: str) -> StandingKey | None:
+def standing_keys(connection: Connection, key_ids: Collection[str]) -> dict[str, StandingKey]:
+    """Those of the keys that stand, by their ids; two questions, however many are asked for."""
     table = schema.api_key.c
-    key = connection.execute(
-        select(table.tenant, table.digest, table.expires_at_us).where(
-            table.id == key_id, table.revoked_at_us.is_(None)
+    query = select(table.id, table.tenant, table.digest, table.expires_at_us)
+    keys = connection.execute(
+        query.where(table.id.in_(key_ids), table.revoked_at_us.is_(None))
+    ).all()
+    paths = {path for key in keys for path in ancestry(key.tenant)}
+    suspended = connection.scalars(
+        select(schema.tenant.c.path).where(
+            schema.tenant.c.path.in_(paths), schema.tenant.c.suspended_at_us.is_not(None)
         )
-    ).one_or_none()
-    if key is None:
-        return None
-    suspended = select(schema.tenant.c.path).where(
-        schema.tenant.c.path.in_(ancestry(key.tenant)),
-        schema.tenant.c.suspended_at_us.is_not(None),
-    )
-    if connection.execute(suspended).first() is not None:
-        return None
-    return StandingKey(
-        tenant=Tenant(path=key.tenant, key_id=key_id),
-        digest=bytes(key.digest),
-        expires_at_us=key.expires_at_us,
-    )
+    ).all()
+    return {
+        key.id: StandingKey(
+            tenant=Tenant(path=key.tenant, key_id=key.id),
+            digest=bytes(key.digest),
+            expires_at_us=key.expires_at_us,
+        )
+        for key in keys
+        if set(suspended).isdisjoint(ancestry(key.tenant))
+    }

@@ -1,25 +1,33 @@
 """Whose request this is: keys found at first use and kept in memory, bounded and fresh.
 
-A hit costs no database. What is known is asked again when it is older than the freshness; while the
-database is away, known keys stay valid for a longer time. Not here: making keys (`directory`).
+A hit costs no database. What is known is fresh for as long as the log of changes is heard and names
+nothing of it; without the log it is asked again after the freshness; while the database is away,
+known keys stay valid for a longer time. Not here: making keys (`directory`), asking (`keyring`).
 """
 
 import asyncio
 import hmac
+import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.adapters import schema
+from gateway.adapters.changes import KEY, TENANT, Change, News
+from gateway.adapters.keyring import Finding, StandingKey, find_key
 from gateway.core.errors import LedgerUnavailable
 from gateway.core.tenant import PresentedKey, Tenant, ancestry
 
+log = logging.getLogger(__name__)
+
 REFUSED_SECONDS_MAX = 1.0
-LOOKUP_SECONDS_MAX = 1.0
+LOOKUP_SECONDS_MAX = 0.25
+AWAY_SECONDS = 0.5
+LOOKUPS_MAX = 3
 _NO_DIGEST = bytes(32)
 
 K = TypeVar("K")
@@ -28,9 +36,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    tenant: Tenant
-    digest: bytes
-    expires_at_us: int | None
+    key: StandingKey
     checked: float  # seconds of the monotonic clock
 
 
@@ -56,7 +62,33 @@ class Tenants:
         # Insertion order is the order of eviction: a key in use is inserted anew at every refresh.
         self._known: dict[str, _Known] = {}
         self._refused: dict[bytes, float] = {}
-        self._flights: dict[str, asyncio.Future[_Known | None]] = {}
+        self._flights: dict[str, asyncio.Future[Finding]] = {}
+        self._position = 0  # in the log of changes: all up to it are dropped
+        self._heard = -math.inf
+        self._away_until = -math.inf
+
+    def hear(self, news: News) -> None:
+        """The log was read to its end: drop what it names."""
+        if news.changes is None:
+            self._known.clear()
+            self._refused.clear()
+        elif news.changes:
+            self._drop(news.changes)
+        self._position = news.newest
+        self._heard = max(self._heard, news.asked_seconds)
+
+    def _drop(self, changes: tuple[Change, ...]) -> None:
+        self._refused.clear()
+        for change in changes:
+            if change.kind == KEY:
+                self._known.pop(change.subject, None)
+        paths = {change.subject for change in changes if change.kind == TENANT}
+        if paths:
+            self._known = {
+                key_id: known
+                for key_id, known in self._known.items()
+                if paths.isdisjoint(ancestry(known.key.tenant.path))
+            }
 
     def cached(self, presented: PresentedKey) -> Tenant | None:
         """The tenant from memory; None when the database has to be asked."""
@@ -81,73 +113,70 @@ class Tenants:
 
     def _proven(self, known: _Known | None, presented: PresentedKey) -> Tenant | None:
         # An unknown id is compared as well: the time must not tell which ids exist.
-        digest = _NO_DIGEST if known is None else known.digest
+        digest = _NO_DIGEST if known is None else known.key.digest
         is_right = hmac.compare_digest(digest, presented.digest)
         if known is None or not is_right:
             return None
-        is_expired = known.expires_at_us is not None and known.expires_at_us <= self._now_us()
-        return None if is_expired else known.tenant
+        return None if known.key.is_expired(self._now_us()) else known.key.tenant
 
     async def _refreshed(self, key_id: str) -> _Known | None:
         """The key as the database has it now; as it was, when the database is away."""
-        asked = self._clock()
+        if self._clock() < self._away_until:
+            return self._stale(key_id)
         try:
-            async with asyncio.timeout(LOOKUP_SECONDS_MAX):
-                known = await asyncio.shield(self._flight(key_id, asked))
+            known = await self._asked(key_id)
         except (SQLAlchemyError, OSError) as error:  # a timeout is an OSError too
-            stale = self._known.get(key_id)
-            if stale is None or self._age(stale) > self._stale_seconds_max:
-                raise LedgerUnavailable from error
-            return stale
+            log.warning("a key could not be looked up: %s", error)
+            self._away_until = self._clock() + AWAY_SECONDS
+            return self._stale(key_id)
         if known is None:
             self._known.pop(key_id, None)
         else:
             _keep(self._known, key_id, known, self._cached_max)
         return known
 
-    def _flight(self, key_id: str, asked: float) -> asyncio.Future[_Known | None]:
+    def _stale(self, key_id: str) -> _Known:
+        stale = self._known.get(key_id)
+        if stale is None or self._age(stale) > self._stale_seconds_max:
+            raise LedgerUnavailable
+        return stale
+
+    async def _asked(self, key_id: str) -> _Known | None:
+        for _ in range(LOOKUPS_MAX):
+            checked = self._clock()
+            async with asyncio.timeout(LOOKUP_SECONDS_MAX):
+                found = await asyncio.shield(self._flight(key_id))
+            # A change that was dropped while this was read would never be dropped again.
+            if found.newest >= self._position:
+                return None if found.key is None else _Known(key=found.key, checked=checked)
+        raise ConnectionError("changes come faster than they can be read")
+
+    def _flight(self, key_id: str) -> asyncio.Future[Finding]:
         """One question for all who wait for the same key."""
         flight = self._flights.get(key_id)
         if flight is None:
             loop = asyncio.get_running_loop()
-            flight = loop.run_in_executor(None, self._read, key_id, asked)
+            flight = loop.run_in_executor(None, self._read, key_id)
             self._flights[key_id] = flight
             flight.add_done_callback(lambda done: self._landed(key_id, done))
         return flight
 
-    def _landed(self, key_id: str, flight: asyncio.Future[_Known | None]) -> None:
+    def _landed(self, key_id: str, flight: asyncio.Future[Finding]) -> None:
         del self._flights[key_id]
         if not flight.cancelled():
             flight.exception()  # whoever still waits raises it; if all have left, it is of no use
 
-    def _read(self, key_id: str, asked: float) -> _Known | None:
-        table = schema.api_key.c
+    def _read(self, key_id: str) -> Finding:
         with self._engine.connect() as connection:
-            key = connection.execute(
-                select(table.tenant, table.digest, table.expires_at_us).where(
-                    table.id == key_id, table.revoked_at_us.is_(None)
-                )
-            ).one_or_none()
-            if key is None:
-                return None
-            suspended = select(schema.tenant.c.path).where(
-                schema.tenant.c.path.in_(ancestry(key.tenant)),
-                schema.tenant.c.suspended_at_us.is_not(None),
-            )
-            if connection.execute(suspended).first() is not None:
-                return None
-        return _Known(
-            tenant=Tenant(path=key.tenant, key_id=key_id),
-            digest=bytes(key.digest),
-            expires_at_us=key.expires_at_us,
-            checked=asked,
-        )
+            return find_key(connection, key_id)
 
     def _is_fresh(self, known: _Known) -> bool:
-        return self._age(known) <= self._fresh_seconds
+        age = self._age(known)
+        is_away = self._clock() < self._away_until
+        return age <= (self._stale_seconds_max if is_away else self._fresh_seconds)
 
     def _age(self, known: _Known) -> float:
-        return self._clock() - known.checked
+        return self._clock() - max(known.checked, self._heard)
 
     def _refused_until(self) -> float:
         return self._clock() + min(REFUSED_SECONDS_MAX, self._fresh_seconds)

@@ -119,6 +119,12 @@ class _Parts:
             totals=self._totals,
         )
         self.owner = Owner(settings.state_dir)
+        self.tenants = Tenants(
+            engine=self.engine,
+            now_us=_now_us,
+            stale_seconds_max=settings.keys.stale_seconds_max,
+            cached_max=settings.keys.cached_max,
+        )
         self.ledger = Ledger(
             engine=self.engine,
             owner_id=self.owner.id,
@@ -127,6 +133,7 @@ class _Parts:
             batch_max=settings.ledger.batch_max,
             lease_seconds=settings.ledger.lease_seconds,
             on_batch=self.metrics.batch,
+            on_news=self.tenants.hear,
         )
         self.metrics.watch_queue(lambda: self.ledger.queue_depth)
         self.upstream = _upstream(settings)
@@ -141,13 +148,7 @@ class _Parts:
             ),
         )
         self.data_plane = DataPlane(
-            tenants=Tenants(
-                engine=self.engine,
-                now_us=_now_us,
-                fresh_seconds=settings.keys.fresh_seconds,
-                stale_seconds_max=settings.keys.stale_seconds_max,
-                cached_max=settings.keys.cached_max,
-            ),
+            tenants=self.tenants,
             admission=Admission(
                 book=self.book,
                 policy=Policy(is_unpriced_allowed=settings.policy.unpriced == "record"),
@@ -201,7 +202,10 @@ class _Parts:
 
     async def _resolve_orphans(self) -> None:
         resolved = await resolve_orphans(
-            self.ledger, engine=self.engine, state_dir=self.settings.state_dir, now_us=_now_us
+            self.ledger,
+            engine=self.engine,
+            state_dir=self.settings.state_dir,
+            now_us=self.ledger.now_us,
         )
         self.metrics.hold_expired("worst_case", resolved)
 

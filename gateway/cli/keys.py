@@ -82,7 +82,7 @@ def rotate(
 
 @app.command()
 def revoke(key_id: KeyId, config: ConfigOption = None) -> None:
-    """End a key. Running gateways hear of it within seconds (keys.fresh_seconds)."""
+    """End a key. It takes no hold any more; running gateways refuse it within two seconds."""
     with directory_of(config, may_create=True) as directory:
         directory.revoke_key(key_id)
     talk(f"revoked {key_id}")

@@ -178,8 +178,6 @@ class Shutdown(Section):
 class Keys(Section):
     """How long a looked-up key is believed."""
 
-    fresh_seconds: Seconds = 2
-    """How long before a key is looked up again: a revoked key ends within this time."""
     stale_seconds_max: Seconds = 300
     """How long a known key stays valid while the database does not answer."""
     cached_max: Count = 10_000

@@ -1,12 +1,15 @@
 """Keys to tenants: from memory while fresh, then by the database's word."""
 
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from gateway.adapters.changes import KEY, TENANT, Change, News, newest_change
 from gateway.adapters.directory import Directory
-from gateway.adapters.tenants import Tenants
+from gateway.adapters.keyring import Finding
+from gateway.adapters.tenants import AWAY_SECONDS, Tenants
 from gateway.core.errors import LedgerUnavailable
 from gateway.core.tenant import PresentedKey, Tenant, present
 from tests.builders import AT_US
@@ -40,6 +43,18 @@ class World:
 
     def _count(self, _: Connection) -> None:
         self.reads += 1
+
+    def tenant(self, path: str) -> str:
+        self.directory.create_tenant(path)
+        return path
+
+    def hear(self, *named: Change, changes: tuple[Change, ...] | None = ()) -> None:
+        """As the ledger's writer would tell it: the log was read to its end."""
+        with self.engine.connect() as connection:
+            newest = newest_change(connection)
+        told = None if changes is None else (*changes, *named)
+        self.tenants.hear(News(newest=newest, asked_seconds=self.seconds, changes=told))
+        self.reads -= 1  # of the transaction above
 
     async def find(self, key: PresentedKey) -> Tenant | None:
         return self.tenants.cached(key) or await self.tenants.lookup(key)
@@ -84,6 +99,72 @@ async def test_what_was_ended_is_refused_within_its_freshness(world: World, verb
         world.directory.suspend("acme" if verb == "suspend above" else "acme/search")
     world.seconds = 2.1
     assert await world.find(world.key) is None
+
+
+async def test_a_fresh_log_keeps_what_it_does_not_name(world: World) -> None:
+    assert await world.find(world.key)
+    before = world.reads
+    for _ in range(10):
+        world.seconds += 1.9
+        world.hear()
+        assert world.tenants.cached(world.key)
+    assert world.reads == before
+
+
+@pytest.mark.parametrize("verb", ["revoke", "suspend", "suspend above", "anything"])
+async def test_what_the_log_names_is_dropped_at_once(world: World, verb: str) -> None:
+    other = shown(world.directory.issue_key(world.tenant("beta")).text)
+    assert await world.find(world.key)
+    assert await world.find(other)
+    if verb == "revoke":
+        world.hear(Change(kind=KEY, subject=world.key.id))
+    elif verb == "anything":
+        world.hear(changes=None)
+    else:
+        world.hear(Change(kind=TENANT, subject="acme/search" if verb == "suspend" else "acme"))
+    assert world.tenants.cached(world.key) is None
+    assert (world.tenants.cached(other) is None) == (verb == "anything")
+
+
+async def test_what_was_refused_is_asked_for_again_after_a_change(world: World) -> None:
+    world.directory.suspend("acme")
+    assert await world.find(world.key) is None
+    world.directory.resume("acme")
+    world.hear(Change(kind=TENANT, subject="acme"))
+    assert await world.find(world.key)
+
+
+async def test_what_was_read_before_a_change_is_read_again(world: World) -> None:
+    """The change is heard while the key is being read: it would never be dropped later."""
+    real, read, gone = world.tenants._read, threading.Event(), threading.Event()
+
+    def slow(key_id: str) -> Finding:
+        found = real(key_id)
+        read.set()
+        gone.wait(10)
+        return found
+
+    world.tenants._read = slow  # type: ignore[method-assign] # the one place to be between both
+    finding = asyncio.ensure_future(world.find(world.key))
+    await asyncio.to_thread(read.wait, 10)
+    world.directory.revoke_key(world.key.id)
+    world.hear(Change(kind=KEY, subject=world.key.id))
+    gone.set()
+    assert await finding is None
+    assert world.tenants.cached(world.key) is None
+
+
+async def test_while_the_database_is_away_it_is_not_asked_for_each_request(world: World) -> None:
+    assert await world.find(world.key)
+    with outage(world.engine):
+        world.seconds = 10.0
+        before = world.reads
+        assert await world.find(world.key)
+        for _ in range(10):
+            assert world.tenants.cached(world.key)
+            with pytest.raises(LedgerUnavailable):
+                await world.find(PresentedKey(id="0" * 12, digest=bytes(32)))
+    assert world.reads == before + 1
 
 
 async def test_a_resumed_tenant_is_served_again(world: World) -> None:
@@ -151,6 +232,7 @@ async def test_without_the_database_known_keys_stay_valid_for_a_time(world: Worl
         world.seconds = 301.0
         with pytest.raises(LedgerUnavailable):
             await world.find(world.key)
+    world.seconds += AWAY_SECONDS
     assert await world.find(world.key)
 
 
