@@ -18,6 +18,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gateway_refusals_total": ("Requests refused by the gateway.", ("tenant", "reason")),
     "gateway_tokens_total": ("Tokens; the types are disjoint.", ("tenant", "model", "type")),
     "gateway_cost_usd_total": ("Cost of exchanges seen by this process.", ("tenant", "model")),
+    "gateway_clamped_total": ("Fields that a policy set.", ("tenant", "field")),
     "gateway_truncated_total": ("Responses cut by an output limit.", ("model", "limit")),
     "gateway_stream_aborts_total": ("Streams that did not end well.", ("side", "phase")),
     "gateway_upstream_attempts_total": ("Requests sent upstream.", ("upstream", "result")),

@@ -7,7 +7,7 @@ names and words (`adapters.metric_families`), or who calls when.
 
 import logging
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import disable_created_metrics, generate_latest
@@ -26,6 +26,7 @@ from gateway.adapters.metric_families import (
     Cap,
     Families,
 )
+from gateway.core.admit import CHANGEABLE, POLICY_TAG
 from gateway.core.exchange import Basis, Exchange, Outcome
 from gateway.core.money import PUSD_PER_USD
 from gateway.core.usage import Usage
@@ -104,6 +105,7 @@ class Metrics:
         if labels[:1] not in self._known:
             self._known.add(labels[:1])
             self._bear("gateway_refusals_total", labels[:1], REFUSALS)
+            self._bear("gateway_clamped_total", labels[:1], CHANGEABLE)
         if model is not None and labels not in self._known:
             self._known.add(labels)
             self._bear_account(labels[:1], labels[1:])
@@ -113,6 +115,11 @@ class Metrics:
         """A request that went nowhere; the tenant is empty where none is known."""
         label = self._tenant(tenant) if tenant else ""
         self._counters["gateway_refusals_total", label, self._reason(reason)].inc()
+
+    def clamped(self, tenant: str, fields: Iterable[str]) -> None:
+        """A policy set these fields of a request."""
+        for field in fields:
+            self._counters["gateway_clamped_total", self._tenant(tenant), field].inc()
 
     def http_request(self, route: str, method: str, status: int) -> None:
         """An answer; the route as its template."""
@@ -222,7 +229,10 @@ def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
 def _truncated_by(exchange: Exchange) -> str:
     price, usage = exchange.hold.price, exchange.usage
     is_full = price and usage and usage.output_tokens >= price.output_tokens_max
-    return "upstream" if is_full else "client"
+    if is_full:
+        return "upstream"
+    is_set = "max_output_tokens=" in exchange.hold.tags.get(POLICY_TAG, "")
+    return "policy" if is_set else "client"
 
 
 def _aborted_by(exchange: Exchange) -> str | None:

@@ -159,4 +159,13 @@ usage_hour = Table(
     Column("unpriced", BigInteger, nullable=False),
 )
 
+# What a tenant or a key may ask, in its administrator's words.
+policy = Table(
+    "policy",
+    metadata,
+    Column("subject", Text, primary_key=True),  # a tenant's path or a key's id
+    Column("document", Text, nullable=False),
+    Column("updated_at_us", BigInteger, nullable=False),
+)
+
 HOUR_US = 3_600_000_000

@@ -1,29 +1,57 @@
-"""Hop 3: a body becomes a hold, or is refused. Reads the clock, and nothing else of the world."""
+"""Hop 3: a body becomes a hold, or is refused. Reads the clock and the policy in force."""
 
 import time
+from dataclasses import dataclass
+from typing import Protocol
 
+from gateway.core.admit import POLICY_TAG, Change, admit, require_price, told
 from gateway.core.bound import BoundInput, bound
 from gateway.core.exchange import Hold
-from gateway.core.policy import Policy
+from gateway.core.inheritance import Effective
 from gateway.core.prices import ModelPrice, PriceBook
 from gateway.core.request import ResponseRequest
 from gateway.core.tenant import Tenant
 
 
+class PolicySource(Protocol):
+    """Where the policy in force for a key is found."""
+
+    async def find(self, tenant: Tenant) -> Effective: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """A request as it may be sent, and how it is to be treated."""
+
+    hold: Hold
+    body: bytes  # the client's own, unless the policy changed it
+    changes: tuple[Change, ...]
+    cancels_on_disconnect: bool
+    attempts_max: int
+
+
 class Admission:
-    """Prices a request at its arrival and puts its worst case aside."""
+    """Applies the policy to a request, prices it at its arrival and puts its worst case aside."""
 
-    def __init__(self, *, book: PriceBook, policy: Policy) -> None:
+    def __init__(
+        self, *, book: PriceBook, policies: PolicySource, is_unpriced_allowed: bool
+    ) -> None:
         self._book = book
-        self._policy = policy
+        self._policies = policies
+        self._is_unpriced_allowed = is_unpriced_allowed
 
-    def admit(self, body: bytes, *, tenant: Tenant, request_id: str) -> Hold:
+    async def admit(self, body: bytes, *, tenant: Tenant, request_id: str) -> Permit:
         """The hold that the ledger must make durable. Raises InvalidRequest and its kinds."""
-        request = ResponseRequest.parse(body)
+        policy = (await self._policies.find(tenant)).policy
+        admitted = admit(ResponseRequest.parse(body), policy)
+        request = admitted.request
         now_us = time.time_ns() // 1000
         price = self._book.find(request.model, now_us)
-        self._policy.admit(request, price)
-        return Hold(
+        is_unpriced_allowed = self._is_unpriced_allowed
+        if policy.unpriced is not None:
+            is_unpriced_allowed = policy.unpriced == "allow"
+        require_price(request, price, is_unpriced_allowed=is_unpriced_allowed)
+        hold = Hold(
             request_id=request_id,
             tenant=tenant.path,
             key_id=tenant.key_id,
@@ -34,6 +62,14 @@ class Admission:
             service_tier=request.service_tier,
             is_stream=request.is_stream,
             price=price,
+            tags={POLICY_TAG: told(admitted.changes)} if admitted.changes else {},
+        )
+        return Permit(
+            hold=hold,
+            body=body if admitted.body is None else admitted.body,
+            changes=admitted.changes,
+            cancels_on_disconnect=policy.on_disconnect == "cancel",
+            attempts_max=policy.attempts_max or 1,
         )
 
 

@@ -26,6 +26,7 @@ from gateway.adapters.ledger import Ledger
 from gateway.adapters.logs import log_exchange
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.owners import Owner, resolve_orphans
+from gateway.adapters.policy_cache import PolicyCache
 from gateway.adapters.pricefile import load_prices
 from gateway.adapters.reports import cost_totals
 from gateway.adapters.tenants import Tenants
@@ -38,7 +39,6 @@ from gateway.app.relay import DrainLimits, Relay, Send
 from gateway.config.secret import CurrentSecret
 from gateway.config.settings import Settings, is_loopback
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.policy import Policy
 
 PREFIX = "/v1/"
 PROBES = frozenset({"/livez", "/readyz"})
@@ -151,7 +151,10 @@ class _Parts:
             tenants=self.tenants,
             admission=Admission(
                 book=self.book,
-                policy=Policy(is_unpriced_allowed=settings.policy.unpriced == "record"),
+                policies=PolicyCache(
+                    engine=self.engine, stale_seconds_max=settings.keys.stale_seconds_max
+                ),
+                is_unpriced_allowed=settings.policy.unpriced == "record",
             ),
             ledger=self.ledger,
             relay=self.relay,

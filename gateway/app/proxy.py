@@ -13,12 +13,13 @@ from typing import Any
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.tenants import Tenants
-from gateway.app.admission import Admission
+from gateway.app.admission import Admission, Permit
 from gateway.app.auth import authenticate
 from gateway.app.errors import refuse
 from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
 from gateway.core import headers as wire
+from gateway.core.admit import told
 from gateway.core.errors import (
     BodyTooLarge,
     GatewayError,
@@ -26,11 +27,14 @@ from gateway.core.errors import (
     UpgradeRequired,
     VersionNotServed,
 )
+from gateway.core.request import RULED
+from gateway.core.strict import refuse_query
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 RESPONSES = b"/v1/responses"
+POLICY = b"x-gateway-policy"
 
 
 class ClientGone(Exception):
@@ -78,12 +82,16 @@ class DataPlane:
         _match(scope, headers)
         tenant = await authenticate(headers, self._tenants)
         who.append(tenant.path)
+        wire.check_media(headers)
+        refuse_query(scope["query_string"], RULED)
         authenticated = time.monotonic()
         body = await self._body(headers, receive)
         received = time.monotonic()
-        hold = self._admission.admit(body, tenant=tenant, request_id=request_id)
+        permit = await self._admission.admit(body, tenant=tenant, request_id=request_id)
+        hold = permit.hold
         # A series that is born with its first value shows no increase: it has to be there before.
         self._metrics.tenant_seen(tenant.path, None if hold.price is None else hold.price.name)
+        self._metrics.clamped(tenant.path, [change.field for change in permit.changes])
         admitted = time.monotonic()
         await self._ledger.hold(hold)
         self._metrics.overhead("auth", authenticated - started)
@@ -91,13 +99,13 @@ class DataPlane:
         self._metrics.overhead("hold", time.monotonic() - admitted)
         dispatch = Dispatch(
             hold=hold,
-            body=body,
+            body=permit.body,
             headers=wire.to_upstream(headers),
             path=_upstream_path(scope),
             started=started,
         )
         connection: Connection = scope["state"][CONNECTION]
-        return await self._relay.carry(dispatch, send, connection)
+        return await self._relay.carry(dispatch, _telling(send, permit), connection)
 
     async def _body(self, headers: wire.Headers, receive: Receive) -> bytes:
         """The whole request body, at most `request_bytes_max`. Raises BodyTooLarge, ClientGone."""
@@ -148,6 +156,20 @@ def _match(scope: Scope, headers: wire.Headers) -> None:
 def _upstream_path(scope: Scope) -> str:
     query: bytes = scope["query_string"]
     return "/responses?" + query.decode("latin-1") if query else "/responses"
+
+
+def _telling(send: Send, permit: Permit) -> Send:
+    """The answer's head says what the policy changed of the request."""
+    if not permit.changes:
+        return send
+    header = POLICY, told(permit.changes).encode("ascii")
+
+    async def telling(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], header]}
+        await send(message)
+
+    return telling
 
 
 def _route(scope: Scope) -> str:

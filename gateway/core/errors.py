@@ -7,6 +7,7 @@ GatewayError
 ├── Unauthorized                401
 ├── NotFound                    404  a path or object that we do not serve
 ├── BodyTooLarge                413
+├── UnsupportedMediaType        415  a body that is not plain JSON
 ├── UpgradeRequired             426  WebSocket is not served; clients fall back to POST at once
 ├── HeadersTooLarge             431
 ├── VersionNotServed            505  HTTP/1.0 has no way to send a stream
@@ -80,6 +81,14 @@ class BodyTooLarge(GatewayError):
     status = 413
     kind = "invalid_request_error"
     default_code = "request_too_large"
+
+
+class UnsupportedMediaType(GatewayError):
+    """The request body must be JSON in UTF-8, sent without a content encoding."""
+
+    status = 415
+    kind = "invalid_request_error"
+    default_code = "unsupported_media_type"
 
 
 class UpgradeRequired(GatewayError):

@@ -1,34 +1,97 @@
-"""What a request may ask, before anything is sent. Not here: who asks, or what it may cost.
+"""What one tenant or key may ask, as its administrator wrote it. None: nothing is said here.
 
-Tenants' own policies join here; today's is the gateway's one policy for all.
+Not here: what several of them come to (`inheritance`), or what that does to a request (`admit`).
 """
 
-from dataclasses import dataclass
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Literal
 
-from gateway.core.errors import PolicyDenied, Unpriced
-from gateway.core.prices import ModelPrice
-from gateway.core.request import ResponseRequest
+import msgspec
+from msgspec import Meta
+
+_PLACE = re.compile(r"\$\.([^`]+)")
+
+# Below this the API refuses `max_output_tokens`.
+OUTPUT_TOKENS_MIN = 16
+
+Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\s,=]+\Z")]
+Names = Annotated[tuple[Name, ...], Meta(min_length=1)]
+Count = Annotated[int, Meta(ge=1, le=2**53)]
+OutputTokens = Annotated[int, Meta(ge=OUTPUT_TOKENS_MIN, le=2**53)]
+Permission = Literal["allow", "deny"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`is_unpriced_allowed`: a model without a price is relayed, and its entry waits for one."""
+    """A policy's fields: allow-lists, caps, permissions and manners, in this order."""
 
-    is_unpriced_allowed: bool = False
+    models: Names | None = None
+    service_tiers: Names | None = None
+    tools: Names | None = None
+    max_output_tokens_cap: Count | None = None
+    max_tool_calls_cap: Count | None = None
+    attempts_max: Count | None = None
+    background: Permission | None = None
+    store: Permission | None = None
+    websocket: Permission | None = None
+    unbounded: Permission | None = None
+    unpriced: Permission | None = None
+    aliases: dict[Name, Name] | None = None
+    max_output_tokens_default: OutputTokens | None = None
+    max_tool_calls_default: Count | None = None
+    over: Literal["clamp", "deny"] | None = None
+    on_disconnect: Literal["drain", "cancel"] | None = None
 
-    def admit(self, request: ResponseRequest, price: ModelPrice | None) -> None:
-        """Return when the request may be made; raises PolicyDenied or Unpriced when not."""
-        if request.is_background:
-            raise PolicyDenied(
-                "Background responses are not served by this gateway: their cost would only be "
-                "known after the connection is gone. Send the request without 'background'.",
-                code="background_not_allowed",
-                param="background",
-            )
-        if price is None and not self.is_unpriced_allowed:
-            raise Unpriced(
-                f"No price is known for the model {request.model!r}, so its cost could not be "
-                "accounted for. Ask for a model listed by `gateway prices list`, or have the "
-                "operator add its price.",
-                param="model",
-            )
+
+ALLOW_LISTS = ("models", "service_tiers", "tools")
+CAPS = ("max_output_tokens_cap", "max_tool_calls_cap", "attempts_max")
+PERMISSIONS = ("background", "store", "websocket", "unbounded", "unpriced")
+MANNERS = ("max_output_tokens_default", "max_tool_calls_default", "over", "on_disconnect")
+FIELDS = tuple(field.name for field in fields(Policy))
+
+
+def field_name(name: str) -> str:
+    """The field of this name, as operators write it. ValueError with a suggestion: there is none.
+
+    `max-output-tokens-cap` is `max_output_tokens_cap`, as it is among the options of a verb.
+    """
+    found = name.replace("-", "_")
+    if found in FIELDS:
+        return found
+    close = difflib.get_close_matches(found, FIELDS, n=1)
+    said = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(FIELDS)}"
+    raise ValueError(f"a policy has no field {name!r}; {said}")
+
+
+def policy_from(values: Mapping[str, object]) -> Policy:
+    """A policy of checked values. ValueError says which cannot be taken."""
+    known = {field_name(name): value for name, value in values.items()}
+    try:
+        return msgspec.convert(known, Policy)
+    except msgspec.ValidationError as invalid:
+        said, _, place = str(invalid).partition(" - at ")
+        where = _PLACE.search(place)
+        named = where[1] if where else "policy"
+        raise ValueError(f"{named}: {said[:1].lower()}{said[1:].replace('`', '')}") from None
+
+
+def policy_from_json(text: str) -> Policy:
+    """What `policy_to_json` wrote. ValueError: it is no policy of this version."""
+    try:
+        values = msgspec.json.decode(text, type=dict[str, object])
+    except msgspec.DecodeError as broken:
+        raise ValueError(f"the policy cannot be read: {broken}") from None
+    return policy_from(values)
+
+
+def said_by(policy: Policy) -> dict[str, object]:
+    """The fields that a policy speaks of."""
+    return {name: value for name, value in asdict(policy).items() if value is not None}
+
+
+def policy_to_json(policy: Policy) -> str:
+    """A policy as it is kept: what it does not speak of is left out."""
+    return msgspec.json.encode(said_by(policy)).decode()

@@ -3,14 +3,13 @@
 Not here: whether a request may be made (policy) or what it may cost (bound).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from gateway.core.errors import InvalidRequest
-
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+from gateway.core.strict import Json, refuse_look_alikes, strict_object
+from gateway.core.toolset import has_hosted_tools
 
 NAME_CHARACTERS_MAX = 256  # of a model or a tier: both are written to the ledger
 
@@ -20,9 +19,23 @@ _TEXT_ITEMS = frozenset({
     "custom_tool_call_output",
 })  # fmt: skip
 _TEXT_PARTS = frozenset({"input_text", "output_text", "refusal", "reasoning_text", "summary_text"})
-_TEXT_TOOLS = frozenset({"function", "custom"})
-# What refers to input that is kept elsewhere.
-_REFERENCES = ("previous_response_id", "conversation", "prompt")
+# What refers to input that is kept elsewhere, or has the upstream read its input once more.
+_REFERENCES = ("previous_response_id", "conversation", "prompt", "context_management")
+
+# What rules read or write: no other name may look like one of these.
+RULED = frozenset({
+    "model", "input", "stream", "background", "store", "service_tier", "max_output_tokens",
+    "max_tool_calls", "tools", "tool_choice", *_REFERENCES,
+})  # fmt: skip
+# The other names of the API, which need no second look.
+_FAMILIAR = RULED | {
+    "access_programs", "background_options", "include", "instructions", "metadata", "moderation",
+    "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+    "reasoning", "safety_identifier", "stream_options", "temperature", "text", "top_logprobs",
+    "top_p", "truncation", "user",
+}  # fmt: skip
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,23 +43,38 @@ class ResponseRequest:
     """What the gateway needs to know of `POST /v1/responses`.
 
     `is_input_unknown`: the body refers to input that it does not carry as text (an earlier
-    response, a conversation, a prompt template, files, images): its bytes do not bound its tokens.
+    response, a conversation, a prompt template, files, images), or has it compacted on the way:
+    its bytes do not bound its tokens.
     """
 
     model: str
     is_stream: bool
     is_background: bool
+    is_stored: bool | None  # None: not said, which the API takes as true
     service_tier: str | None
     max_output_tokens: int | None
     max_tool_calls: int | None
     is_input_unknown: bool
     has_hosted_tools: bool
     body_bytes: int
+    fields: dict[str, Json] = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, body: bytes) -> "ResponseRequest":
         """Read a body. Raises InvalidRequest naming the field that cannot be read."""
-        fields = _object(body)
+        fields = strict_object(body)
+        if unfamiliar := fields.keys() - _FAMILIAR:
+            refuse_look_alikes(sorted(unfamiliar), RULED)
+        return cls._of(fields, len(body))
+
+    def rewritten(self, changes: dict[str, Json]) -> tuple["ResponseRequest", bytes]:
+        """The request with some of its fields set, and its body: all others keep their values."""
+        fields = {**self.fields, **changes}
+        body = _encode(fields)
+        return self._of(fields, len(body)), body
+
+    @classmethod
+    def _of(cls, fields: dict[str, Json], body_bytes: int) -> "ResponseRequest":
         model = _name(fields, "model")
         if not model:
             raise InvalidRequest(
@@ -58,25 +86,16 @@ class ResponseRequest:
             model=model,
             is_stream=_flag(fields, "stream"),
             is_background=_flag(fields, "background"),
+            is_stored=_flag(fields, "store") if fields.get("store") is not None else None,
             service_tier=_name(fields, "service_tier"),
             max_output_tokens=_count(fields, "max_output_tokens"),
             max_tool_calls=_count(fields, "max_tool_calls"),
             is_input_unknown=_is_input_unknown(fields),
-            has_hosted_tools=any(kind not in _TEXT_TOOLS for kind in _tools(fields)),
-            body_bytes=len(body),
+            # A prompt template may bring tools that the body does not show.
+            has_hosted_tools=fields.get("prompt") is not None or has_hosted_tools(fields),
+            body_bytes=body_bytes,
+            fields=fields,
         )
-
-
-def _object(body: bytes) -> dict[str, Json]:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as broken:
-        raise InvalidRequest(
-            f"The request body is not valid JSON: {broken}.", code="invalid_json"
-        ) from broken
-    if not isinstance(value, dict):
-        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
-    return value
 
 
 def _name(fields: dict[str, Json], name: str) -> str | None:
@@ -111,12 +130,6 @@ def _count(fields: dict[str, Json], name: str) -> int | None:
 
 def _invalid_type(name: str, wanted: str) -> InvalidRequest:
     return InvalidRequest(f"The field '{name}' must be {wanted}.", code="invalid_type", param=name)
-
-
-def _tools(fields: dict[str, Json]) -> Iterator[str]:
-    tools = fields.get("tools")
-    for tool in tools if isinstance(tools, list) else []:
-        yield _type(tool) or ""
 
 
 def _type(value: Json) -> str | None:

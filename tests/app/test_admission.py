@@ -6,32 +6,58 @@ from typing import Any
 
 import pytest
 
-from gateway.app.admission import Admission
+from gateway.app.admission import Admission, Permit
 from gateway.core.bound import PROMPT_OVERHEAD_TOKENS
 from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
 from gateway.core.exchange import Hold
+from gateway.core.inheritance import Effective, Level, effective
 from gateway.core.policy import Policy
 from gateway.core.prices import ModelPrice, PriceBook
+from gateway.core.tenant import Tenant
 from tests.builders import price, tenant
 
 CARD = price()
+SILENT = Policy()
 INPUT_PUSD, OUTPUT_PUSD = 2_000_000, 8_000_000
 
 
-def admitted(*, card: ModelPrice = CARD, is_unpriced_allowed: bool = False, **fields: Any) -> Hold:
-    book = PriceBook(version="book", cards={"gpt-test": (card,)})
-    admission = Admission(book=book, policy=Policy(is_unpriced_allowed=is_unpriced_allowed))
-    return admission.admit(body(**fields), tenant=tenant(), request_id="req-1")
+class OnePolicy:
+    """The same policy in force for all."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._level = Level(subject="acme", policy=policy)
+
+    async def find(self, tenant: Tenant) -> Effective:
+        return effective([self._level])
+
+
+async def permitted(
+    *,
+    card: ModelPrice = CARD,
+    is_unpriced_allowed: bool = False,
+    policy: Policy = SILENT,
+    **fields: Any,
+) -> Permit:
+    admission = Admission(
+        book=PriceBook(version="book", cards={"gpt-test": (card,)}),
+        policies=OnePolicy(policy),
+        is_unpriced_allowed=is_unpriced_allowed,
+    )
+    return await admission.admit(body(**fields), tenant=tenant(), request_id="req-1")
+
+
+async def admitted(**fields: Any) -> Hold:
+    return (await permitted(**fields)).hold
 
 
 def body(**fields: Any) -> bytes:
     return json.dumps({"model": "gpt-test", "input": "hello", **fields}).encode()
 
 
-def test_a_hold_says_whose_what_and_how_much() -> None:
+async def test_a_hold_says_whose_what_and_how_much() -> None:
     before_us = time.time_ns() // 1000
     fields: dict[str, Any] = {"stream": True, "service_tier": "default", "max_output_tokens": 100}
-    hold = admitted(**fields)
+    hold = await admitted(**fields)
     input_tokens = len(body(**fields)) + PROMPT_OVERHEAD_TOKENS
     assert before_us <= hold.created_at_us <= time.time_ns() // 1000
     assert hold == Hold(
@@ -48,31 +74,31 @@ def test_a_hold_says_whose_what_and_how_much() -> None:
     )
 
 
-def test_what_the_body_refers_to_is_held_at_the_models_maximum() -> None:
-    hold = admitted(previous_response_id="resp_1", max_output_tokens=1)
+async def test_what_the_body_refers_to_is_held_at_the_models_maximum() -> None:
+    hold = await admitted(previous_response_id="resp_1", max_output_tokens=1)
     assert hold.hold_pusd == CARD.input_tokens_max * INPUT_PUSD + OUTPUT_PUSD
 
 
-def test_hosted_tools_are_held_with_their_fees() -> None:
+async def test_hosted_tools_are_held_with_their_fees() -> None:
     card = price(tool_fees_pusd={"web_search": 10_000_000_000})
     tools = [{"type": "web_search"}]
-    hold = admitted(card=card, tools=tools, max_tool_calls=3, max_output_tokens=1)
+    hold = await admitted(card=card, tools=tools, max_tool_calls=3, max_output_tokens=1)
     assert hold.hold_pusd == 400_000 * INPUT_PUSD + OUTPUT_PUSD + 3 * 10_000_000_000
 
 
-def test_without_a_limit_the_models_own_is_held() -> None:
-    assert admitted().hold_pusd > CARD.output_tokens_max * OUTPUT_PUSD
+async def test_without_a_limit_the_models_own_is_held() -> None:
+    assert (await admitted()).hold_pusd > CARD.output_tokens_max * OUTPUT_PUSD
 
 
-def test_a_card_that_is_not_in_force_is_no_price() -> None:
+async def test_a_card_that_is_not_in_force_is_no_price() -> None:
     with pytest.raises(Unpriced):
-        admitted(card=price(effective_from_us=2**60))
+        await admitted(card=price(effective_from_us=2**60))
     with pytest.raises(Unpriced):
-        admitted(card=price(effective_to_us=1))
+        await admitted(card=price(effective_to_us=1))
 
 
-def test_what_has_no_price_is_held_at_nothing_known() -> None:
-    hold = admitted(model="gpt-new", is_unpriced_allowed=True)
+async def test_what_has_no_price_is_held_at_nothing_known() -> None:
+    hold = await admitted(model="gpt-new", is_unpriced_allowed=True)
     assert (hold.model, hold.hold_pusd, hold.price) == ("gpt-new", 0, None)
 
 
@@ -84,8 +110,56 @@ def test_what_has_no_price_is_held_at_nothing_known() -> None:
         ({"model": 5}, InvalidRequest),
     ],
 )
-def test_what_is_not_admitted_has_no_hold(
+async def test_what_is_not_admitted_has_no_hold(
     fields: dict[str, Any], refusal: type[InvalidRequest]
 ) -> None:
     with pytest.raises(refusal):
-        admitted(**fields)
+        await admitted(**fields)
+
+
+async def test_a_body_that_no_policy_changed_goes_on_byte_for_byte() -> None:
+    permit = await permitted(policy=Policy(max_output_tokens_cap=100), max_output_tokens=100)
+    assert (permit.body, permit.changes) == (body(max_output_tokens=100), ())
+    assert permit.hold.tags == {}
+
+
+async def test_a_change_is_sent_held_and_told() -> None:
+    permit = await permitted(policy=Policy(max_output_tokens_cap=100), max_output_tokens=200)
+    assert json.loads(permit.body) == json.loads(body(max_output_tokens=100))
+    input_tokens = len(permit.body) + PROMPT_OVERHEAD_TOKENS
+    assert permit.hold.hold_pusd == input_tokens * INPUT_PUSD + 100 * OUTPUT_PUSD
+    assert permit.hold.tags == {"gw_policy": "max_output_tokens=100 (was 200)"}
+
+
+async def test_an_alias_is_priced_as_its_model() -> None:
+    permit = await permitted(policy=Policy(aliases={"fast": "gpt-test"}), model="fast")
+    assert (permit.hold.model, permit.hold.price) == ("gpt-test", CARD)
+
+
+@pytest.mark.parametrize(
+    ("by_setting", "by_policy", "is_allowed"),
+    [
+        (False, None, False),
+        (True, None, True),
+        (False, "allow", True),
+        (True, "deny", False),
+    ],
+)
+async def test_the_policy_stands_over_the_setting(
+    by_setting: bool, by_policy: Any, is_allowed: bool
+) -> None:
+    asked = permitted(
+        model="gpt-new", is_unpriced_allowed=by_setting, policy=Policy(unpriced=by_policy)
+    )
+    if is_allowed:
+        assert (await asked).hold.price is None
+    else:
+        with pytest.raises(Unpriced):
+            await asked
+
+
+async def test_manners_are_told_to_who_sends() -> None:
+    plain = await permitted()
+    assert (plain.cancels_on_disconnect, plain.attempts_max) == (False, 1)
+    told = await permitted(policy=Policy(on_disconnect="cancel", attempts_max=3))
+    assert (told.cancels_on_disconnect, told.attempts_max) == (True, 3)

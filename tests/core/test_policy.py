@@ -1,34 +1,107 @@
-"""What the gateway's one policy admits."""
+"""What a policy may say, how it is kept, and how its mistakes are told."""
+
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from gateway.core.errors import PolicyDenied, Unpriced
-from gateway.core.policy import Policy
-from gateway.core.request import ResponseRequest
-from tests.builders import price
+from gateway.core.policy import (
+    ALLOW_LISTS,
+    CAPS,
+    FIELDS,
+    MANNERS,
+    PERMISSIONS,
+    Policy,
+    field_name,
+    policy_from,
+    policy_from_json,
+    policy_to_json,
+    said_by,
+)
+
+FULL = Policy(
+    models=("gpt-5", "gpt-5-mini"),
+    service_tiers=("default", "flex"),
+    tools=("function",),
+    max_output_tokens_cap=4096,
+    max_tool_calls_cap=8,
+    attempts_max=2,
+    background="deny",
+    store="deny",
+    websocket="allow",
+    unbounded="deny",
+    unpriced="allow",
+    aliases={"fast": "gpt-5-mini"},
+    max_output_tokens_default=1024,
+    max_tool_calls_default=4,
+    over="deny",
+    on_disconnect="cancel",
+)
 
 
-def request(body: bytes = b'{"model":"gpt-test"}') -> ResponseRequest:
-    return ResponseRequest.parse(body)
+def test_every_field_is_kept() -> None:
+    assert policy_from_json(policy_to_json(FULL)) == FULL
+    assert set(said_by(FULL)) == set(FIELDS)
 
 
-def test_a_priced_model_is_admitted() -> None:
-    Policy().admit(request(), price())
+def test_every_field_has_a_rule_of_inheritance() -> None:
+    assert sorted((*ALLOW_LISTS, *CAPS, *PERMISSIONS, *MANNERS, "aliases")) == sorted(FIELDS)
 
 
-def test_a_model_without_a_price_is_refused_by_name() -> None:
-    with pytest.raises(Unpriced, match="'gpt-test'") as raised:
-        Policy().admit(request(), None)
-    assert (raised.value.code, raised.value.param) == ("model_not_priced", "model")
+def test_what_is_not_said_is_not_kept() -> None:
+    assert policy_to_json(Policy()) == "{}"
+    assert policy_from_json("{}") == Policy()
+    assert said_by(replace(Policy(), over="deny")) == {"over": "deny"}
 
 
-def test_unless_the_operator_allows_it() -> None:
-    Policy(is_unpriced_allowed=True).admit(request(), None)
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("max_output_token_cap", "max_output_tokens_cap"), ("Models", "models"), ("tool", "tools")],
+)
+def test_an_unknown_field_has_a_suggestion(name: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+        policy_from({name: 1})
 
 
-@pytest.mark.parametrize("is_unpriced_allowed", [False, True])
-def test_background_is_refused_first(is_unpriced_allowed: bool) -> None:
-    policy = Policy(is_unpriced_allowed=is_unpriced_allowed)
-    with pytest.raises(PolicyDenied) as raised:
-        policy.admit(request(b'{"model":"gpt-test","background":true}'), None)
-    assert (raised.value.code, raised.value.param) == ("background_not_allowed", "background")
+def test_a_field_far_from_all_others_lists_them() -> None:
+    with pytest.raises(ValueError, match="no field 'zzz'; there are models, "):
+        field_name("zzz")
+
+
+def test_a_field_may_be_named_as_an_option() -> None:
+    assert field_name("max-output-tokens-cap") == "max_output_tokens_cap"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("models", []),
+        ("models", "gpt-5"),
+        ("models", [""]),
+        ("models", ["a b"]),
+        ("models", ["a\n"]),
+        ("models", ["x" * 257]),
+        ("models", [5]),
+        ("aliases", {"a": 5}),
+        ("aliases", {"": "m"}),
+        ("max_output_tokens_default", 15),
+        ("max_output_tokens_default", 16.5),
+        ("max_output_tokens_default", True),
+        ("max_output_tokens_cap", 0),
+        ("max_output_tokens_cap", 2**53 + 1),
+        ("max_tool_calls_cap", "4"),
+        ("attempts_max", -1),
+        ("over", "warn"),
+        ("store", True),
+        ("on_disconnect", "allow"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{field}"):
+        policy_from({field: value})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"models":', '{"models": 1}', '{"new": 1}'])
+def test_a_document_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        policy_from_json(text)

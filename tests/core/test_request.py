@@ -29,7 +29,7 @@ JSON = st.recursive(
 )
 FIELDS = (
     "model", "stream", "background", "service_tier", "max_output_tokens", "max_tool_calls",
-    "tools", "input", "previous_response_id", "conversation", "prompt",
+    "tools", "input", "previous_response_id", "conversation", "prompt", "context_management",
 )  # fmt: skip
 
 
@@ -44,10 +44,11 @@ def refused(body: bytes) -> InvalidRequest:
 
 
 def test_every_field_is_read() -> None:
-    fields = {
+    fields: dict[str, Any] = {
         "model": "gpt-test",
         "stream": True,
         "background": True,
+        "store": False,
         "service_tier": "flex",
         "max_output_tokens": 100,
         "max_tool_calls": 0,
@@ -59,12 +60,14 @@ def test_every_field_is_read() -> None:
         model="gpt-test",
         is_stream=True,
         is_background=True,
+        is_stored=False,
         service_tier="flex",
         max_output_tokens=100,
         max_tool_calls=0,
         is_input_unknown=False,
         has_hosted_tools=True,
         body_bytes=len(body),
+        fields=fields,
     )
 
 
@@ -132,8 +135,31 @@ def test_what_the_ledger_could_not_keep_is_refused(name: str, value: str) -> Non
     assert len(error.message) < 200
 
 
-def test_the_last_of_a_repeated_field_counts() -> None:
-    assert ResponseRequest.parse(b'{"model":"a","model":"b"}').model == "b"
+def test_a_repeated_field_is_refused() -> None:
+    error = refused(b'{"model":"a","model":"b"}')
+    assert (error.code, error.param) == ("invalid_json", "model")
+
+
+def test_store_is_yes_no_or_not_said() -> None:
+    found = [parsed(**fields).is_stored for fields in ({}, {"store": None}, {"store": True})]
+    assert found == [None, None, True]
+    assert refused(b'{"model":"m","store":"no"}').param == "store"
+
+
+def test_a_rewritten_request_keeps_all_other_values() -> None:
+    before = parsed(input="é\u2028", temperature=0.1, metadata={"a": 2**62}, max_output_tokens=5)
+    after, body = before.rewritten({"max_output_tokens": 100, "store": False})
+    changed = {**before.fields, "max_output_tokens": 100, "store": False}
+    assert json.loads(body) == changed
+    assert (after, after.fields) == (ResponseRequest.parse(body), changed)
+    assert before.max_output_tokens == 5
+
+
+@pytest.mark.parametrize("name", ["Model", "mod\u200bel", "max-output-tokens", "\uff4dodel"])
+def test_a_name_that_looks_like_one_of_ours_is_refused(name: str) -> None:
+    error = refused(json.dumps({"model": "m", name: "x"}).encode())
+    assert error.code == "unknown_field"
+    assert error.param in ("model", "max_output_tokens")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +208,13 @@ def test_what_is_kept_elsewhere_or_is_no_text_is_unknown(given_input: object) ->
     assert parsed(input=given_input).is_input_unknown
 
 
-@pytest.mark.parametrize("name", ["previous_response_id", "conversation", "prompt"])
+def test_a_prompt_template_may_bring_tools() -> None:
+    assert parsed(prompt={"id": "pmpt_1"}).has_hosted_tools
+
+
+@pytest.mark.parametrize(
+    "name", ["previous_response_id", "conversation", "prompt", "context_management"]
+)
 def test_a_reference_makes_the_input_unknown(name: str) -> None:
     assert parsed(input="text", **{name: "id_1"}).is_input_unknown
 
@@ -196,7 +228,7 @@ def test_a_reference_makes_the_input_unknown(name: str) -> None:
         ([{"type": {}}], True),
         ([{}], True),
         (["web_search"], True),
-        ({"type": "web_search"}, False),
+        ({"type": "web_search"}, True),
     ],
 )
 def test_tools_that_the_upstream_runs(tools: object, is_hosted: bool) -> None:

@@ -1,0 +1,89 @@
+"""Policies as administrators write them: one document for a tenant or a key.
+
+Not here: what a request finds in force (`policy_cache`), or what a document may say (`core`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection, Engine, delete, select
+
+from gateway.adapters import schema
+from gateway.adapters.changes import record_change
+from gateway.adapters.database import insert_into, write_transaction
+from gateway.core.inheritance import Level
+from gateway.core.policy import Policy, policy_from, policy_from_json, policy_to_json, said_by
+from gateway.core.tenant import ancestry
+
+POLICY = "policy"
+
+
+class SubjectUnknown(LookupError):
+    """Neither a tenant nor a key has this name."""
+
+
+class Policies:
+    """The administrator's verbs. Synchronous, one transaction each."""
+
+    def __init__(self, *, engine: Engine, now_us: Callable[[], int]) -> None:
+        self._engine = engine
+        self._now_us = now_us
+
+    def change(
+        self, subject: str, *, given: Mapping[str, object], unset: Sequence[str] = ()
+    ) -> Policy:
+        """Set some fields and unset others; the policy as it is then. Aliases are added.
+
+        Raises SubjectUnknown, or ValueError for a field or value that no policy has.
+        """
+        with write_transaction(self._engine) as connection:
+            _subjects(connection, subject)
+            before = said_by(_read(connection, [subject]).get(subject, Policy()))
+            kept = {name: value for name, value in before.items() if name not in unset}
+            aliases = {**_mapping(kept.get("aliases")), **_mapping(given.get("aliases"))}
+            policy = policy_from({**kept, **given, **({"aliases": aliases} if aliases else {})})
+            self._write(connection, subject, policy)
+            record_change(connection, POLICY, subject)
+        return policy
+
+    def levels(self, subject: str) -> list[Level]:
+        """What is said on the way to this tenant or key, root first. Raises SubjectUnknown."""
+        with self._engine.connect() as connection:
+            subjects = _subjects(connection, subject)
+            policies = _read(connection, subjects)
+        return [Level(subject=one, policy=policies[one]) for one in subjects if one in policies]
+
+    def _write(self, connection: Connection, subject: str, policy: Policy) -> None:
+        table = schema.policy
+        if policy == Policy():
+            connection.execute(delete(table).where(table.c.subject == subject))
+            return
+        values = {"document": policy_to_json(policy), "updated_at_us": self._now_us()}
+        connection.execute(
+            insert_into(table, connection.dialect)
+            .values(subject=subject, **values)
+            .on_conflict_do_update(index_elements=["subject"], set_=values)
+        )
+
+
+def _mapping(aliases: object) -> dict[object, object]:
+    return aliases if isinstance(aliases, dict) else {}
+
+
+def _subjects(connection: Connection, subject: str) -> list[str]:
+    """Whose policies count for a tenant or a key, root first."""
+    tenant = schema.tenant.c.path
+    if connection.scalar(select(tenant).where(tenant == subject)) is not None:
+        return ancestry(subject)
+    key = schema.api_key.c
+    owner = connection.scalar(select(key.tenant).where(key.id == subject))
+    if owner is None:
+        raise SubjectUnknown(f"there is no tenant and no key {subject!r}")
+    return [*ancestry(owner), subject]
+
+
+def _read(connection: Connection, subjects: Sequence[str]) -> dict[str, Policy]:
+    table = schema.policy.c
+    rows = connection.execute(
+        select(table.subject, table.document).where(table.subject.in_(subjects))
+    )
+    return {row.subject: policy_from_json(row.document) for row in rows}

@@ -1,0 +1,171 @@
+"""`gateway policies`: what tenants and keys may ask."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gateway.cli.access import database, now_us, settings_from
+from gateway.cli.exits import CheckFailed, WrongUsage
+from gateway.cli.options import ConfigOption, JsonOption, verb_group
+from gateway.cli.output import print_json, print_table, talk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.adapters.policies import Policies
+
+app = verb_group(words="What tenants and keys may ask; inherited down the tree, then by the key.")
+
+Subject = Annotated[str, typer.Argument(metavar="PATH|KEY-ID", help="A tenant, or a key's id.")]
+Names = Annotated[str | None, typer.Option(metavar="A,B", help="Only these are allowed.")]
+Number = Annotated[int | None, typer.Option(metavar="N")]
+Permission = Annotated[Literal["allow", "deny"] | None, typer.Option()]
+
+
+@app.command("set")
+def set_policy(
+    subject: Subject,
+    *,
+    models: Names = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=MODEL", help="Ask for NAME, get MODEL; may be repeated."),
+    ] = None,
+    max_output_tokens_default: Number = None,
+    max_output_tokens_cap: Number = None,
+    max_tool_calls_default: Number = None,
+    max_tool_calls_cap: Number = None,
+    over: Annotated[
+        Literal["clamp", "deny"] | None,
+        typer.Option(
+            help="What asks for more than a cap: is lowered to it, or refused. A lowered limit may "
+            "end a response as incomplete, which agents such as Codex take as fatal."
+        ),
+    ] = None,
+    service_tiers: Names = None,
+    tools: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only these types are allowed.")
+    ] = None,
+    background: Permission = None,
+    store: Permission = None,
+    websocket: Permission = None,
+    unbounded: Annotated[
+        Literal["allow", "deny"] | None, typer.Option(help="Requests whose cost has no bound.")
+    ] = None,
+    unpriced: Annotated[
+        Literal["allow", "deny"] | None, typer.Option(help="Models without a price.")
+    ] = None,
+    on_disconnect: Annotated[
+        Literal["drain", "cancel"] | None, typer.Option(help="When the client hangs up.")
+    ] = None,
+    attempts_max: Number = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="Inherit this again; may be repeated."),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Say what a tenant or key may ask. What is not named stays as it is."""
+    given = {
+        "models": _names("models", models),
+        "service_tiers": _names("service_tiers", service_tiers),
+        "tools": _names("tools", tools),
+        "aliases": dict(map(_alias, alias)) if alias else None,
+        "max_output_tokens_default": max_output_tokens_default,
+        "max_output_tokens_cap": max_output_tokens_cap,
+        "max_tool_calls_default": max_tool_calls_default,
+        "max_tool_calls_cap": max_tool_calls_cap,
+        "over": over,
+        "background": background,
+        "store": store,
+        "websocket": websocket,
+        "unbounded": unbounded,
+        "unpriced": unpriced,
+        "on_disconnect": on_disconnect,
+        "attempts_max": attempts_max,
+    }
+    said = {name: value for name, value in given.items() if value is not None}
+    _change(subject, said, unset or [], config)
+
+
+@app.command()
+def show(
+    subject: Subject,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="With what is inherited, and from whom.")
+    ] = False,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """What is said of a tenant or key, and who said it."""
+    from gateway.core.inheritance import effective as combined
+    from gateway.core.policy import said_by
+
+    with policies_of(config) as policies:
+        levels = policies.levels(subject)
+    if not effective:
+        levels = [level for level in levels if level.subject == subject]
+    found = combined(levels)
+    fields = said_by(found.policy)
+    if json:
+        print_json({"subject": subject, "policy": fields, "origins": found.origins})
+        return
+    rows = [(name, _text(value), ", ".join(found.origins[name])) for name, value in fields.items()]
+    print_table(("field", "value", "origin"), rows)
+
+
+def _change(
+    subject: str, given: Mapping[str, object], unset: list[str], config: "Path | None"
+) -> None:
+    from gateway.core.policy import field_name
+
+    try:
+        dropped = [field_name(name) for name in unset]
+    except ValueError as unknown:
+        raise WrongUsage(str(unknown)) from None
+    both = [name for name in dropped if name in given and name != "aliases"]  # these are added to
+    if both:
+        raise WrongUsage(f"{both[0]} is both set and unset: keep one")
+    if not given and not dropped:
+        raise WrongUsage("nothing to set: name a field, as --max-output-tokens-cap 4096")
+    with policies_of(config, may_create=True) as policies:
+        policies.change(subject, given=given, unset=dropped)
+    talk(f"policy of {subject}: {', '.join([*given, *(f'{name} unset' for name in dropped)])}")
+
+
+@contextmanager
+def policies_of(config: "Path | None", *, may_create: bool = False) -> Iterator["Policies"]:
+    """Policies, for verbs; an unknown subject or a bad value ends the verb."""
+    from gateway.adapters.policies import Policies, SubjectUnknown
+
+    with database(settings_from(config), may_create=may_create) as engine:
+        try:
+            yield Policies(engine=engine, now_us=now_us)
+        except SubjectUnknown as unknown:
+            raise CheckFailed(str(unknown)) from None
+        except ValueError as refused:
+            raise WrongUsage(str(refused)) from None
+
+
+def _names(field: str, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if "" in names:
+        raise WrongUsage(f"{field}: write A,B; `--unset {field}` stops restricting them")
+    return names
+
+
+def _alias(text: str) -> tuple[str, str]:
+    name, _, model = text.partition("=")
+    if not name or not model:
+        raise WrongUsage(f"{text!r} is no alias: write NAME=MODEL")
+    return name, model
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={model}" for name, model in value.items())
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

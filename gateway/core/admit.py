@@ -1,0 +1,220 @@
+"""What a policy does to a request: admit it, change what must be, or deny it and say why.
+
+A request comes out as it went in unless the policy changed it; every change is told. Not here:
+whose policy (`inheritance`), or what the request may cost (`bound`).
+"""
+
+from dataclasses import dataclass
+
+from gateway.core.errors import PolicyDenied, Unpriced
+from gateway.core.policy import OUTPUT_TOKENS_MIN, Policy
+from gateway.core.prices import ModelPrice
+from gateway.core.request import ResponseRequest
+from gateway.core.strict import Json, refuse_look_alikes
+from gateway.core.toolset import tools_of
+
+NAMES_SHOWN_MAX = 8
+POLICY_TAG = "gw_policy"  # of a hold whose request the policy changed: what is `told`
+CHANGEABLE = ("model", "service_tier", "store", "max_output_tokens", "max_tool_calls")
+_TOOL_FIELDS = frozenset({"type", "tools", "model"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A field that the policy set. `was` None: the client had not said."""
+
+    field: str
+    was: str | int | None
+    now: str | int | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A request that may be made. `body` None: send the client's own bytes."""
+
+    request: ResponseRequest
+    changes: tuple[Change, ...] = ()
+    body: bytes | None = None
+
+
+def admit(request: ResponseRequest, policy: Policy) -> Admitted:
+    """The request as it may be made. Raises PolicyDenied naming the field that keeps it from it."""
+    _refuse_background(request)
+    model = _model(request, policy)
+    _refuse_tools(request, policy)
+    found = (
+        model,
+        _service_tier(request, policy),
+        _store(request, policy),
+        _output_tokens(request, policy),
+        _tool_calls(request, policy),
+    )
+    changes = tuple(change for change in found if change is not None)
+    if not changes:
+        return Admitted(request=request)
+    sent, body = request.rewritten({change.field: change.now for change in changes})
+    return Admitted(request=sent, changes=changes, body=body)
+
+
+def require_price(
+    request: ResponseRequest, price: ModelPrice | None, *, is_unpriced_allowed: bool
+) -> None:
+    """Raise Unpriced where the cost of a request could not be known."""
+    if price is None and not is_unpriced_allowed:
+        raise Unpriced(
+            f"No price is known for the model {request.model!r}, so its cost could not be "
+            "accounted for. Ask for a model listed by `gateway prices list`, or have the "
+            "operator add its price.",
+            param="model",
+        )
+
+
+def told(changes: tuple[Change, ...]) -> str:
+    """The changes in one line of ASCII: `max_output_tokens=4096 (was 8000), store=false`."""
+    return ", ".join(_told(change) for change in changes)
+
+
+def _told(change: Change) -> str:
+    now = str(change.now).lower() if isinstance(change.now, bool) else str(change.now)
+    was = "" if change.was is None else f" (was {change.was})"
+    return f"{change.field}={now}{was}".encode("ascii", "backslashreplace").decode()
+
+
+def _refuse_background(request: ResponseRequest) -> None:
+    if request.is_background:
+        raise PolicyDenied(
+            "Background responses are not served by this gateway: their cost would only be "
+            "known after the connection is gone. Send the request without 'background'.",
+            code="background_not_allowed",
+            param="background",
+        )
+
+
+def _model(request: ResponseRequest, policy: Policy) -> Change | None:
+    model = (policy.aliases or {}).get(request.model, request.model)
+    if policy.models is not None and model not in policy.models:
+        raise PolicyDenied(
+            f"The policy of this key does not allow the model {model!r}: {_any_of(policy.models)}.",
+            param="model",
+        )
+    if model == request.model:
+        return None
+    return Change(field="model", was=request.model, now=model)
+
+
+def _service_tier(request: ResponseRequest, policy: Policy) -> Change | None:
+    allowed = policy.service_tiers
+    # What is not said is `auto`: the tier that the upstream's project is set to.
+    if allowed is None or (request.service_tier or "auto") in allowed:
+        return None
+    if request.service_tier is None and "default" in allowed:
+        return Change(field="service_tier", was=None, now="default")
+    raise PolicyDenied(
+        f"The policy of this key does not allow the service tier "
+        f"{request.service_tier or 'auto'!r}: {_any_of(allowed)}.",
+        param="service_tier",
+    )
+
+
+def _store(request: ResponseRequest, policy: Policy) -> Change | None:
+    if policy.store != "deny" or request.is_stored is False:
+        return None
+    if request.is_stored:
+        raise PolicyDenied(
+            "The policy of this key does not allow stored responses: send 'store' as false.",
+            param="store",
+        )
+    return Change(field="store", was=None, now=False)
+
+
+def _output_tokens(request: ResponseRequest, policy: Policy) -> Change | None:
+    change = _limited(
+        "max_output_tokens",
+        request.max_output_tokens,
+        default=policy.max_output_tokens_default,
+        cap=policy.max_output_tokens_cap,
+        policy=policy,
+    )
+    if change is not None and int(change.now) < OUTPUT_TOKENS_MIN:
+        raise PolicyDenied(
+            f"The policy of this key allows {change.now} output tokens, and the API takes no "
+            f"'max_output_tokens' below {OUTPUT_TOKENS_MIN}.",
+            param="max_output_tokens",
+        )
+    return change
+
+
+def _tool_calls(request: ResponseRequest, policy: Policy) -> Change | None:
+    if request.max_tool_calls is None and not request.has_hosted_tools:
+        return None  # only hosted tools are counted
+    return _limited(
+        "max_tool_calls",
+        request.max_tool_calls,
+        default=policy.max_tool_calls_default,
+        cap=policy.max_tool_calls_cap,
+        policy=policy,
+    )
+
+
+def _limited(
+    name: str, asked: int | None, *, default: int | None, cap: int | None, policy: Policy
+) -> Change | None:
+    if asked is None:
+        limit = cap if default is None else default
+        return None if limit is None else Change(field=name, was=None, now=limit)
+    if cap is None or asked <= cap:
+        return None
+    if policy.over == "deny":
+        raise PolicyDenied(
+            f"The policy of this key allows '{name}' of at most {cap}; {asked} was asked for.",
+            param=name,
+        )
+    return Change(field=name, was=asked, now=cap)
+
+
+def _refuse_tools(request: ResponseRequest, policy: Policy) -> None:
+    if policy.unbounded == "deny" and request.has_hosted_tools:
+        raise PolicyDenied(
+            "The policy of this key does not allow requests whose cost has no upper bound: tools "
+            "that run upstream read their context again, and a prompt template may bring some.",
+            param=_first_hosted(request),
+        )
+    if policy.tools is None and policy.models is None:
+        return
+    if policy.tools is not None and request.fields.get("prompt") is not None:
+        raise PolicyDenied(
+            "The policy of this key allows only some tools, and a prompt template may bring "
+            "others: send the request without 'prompt'.",
+            param="prompt",
+        )
+    for tool in tools_of(request.fields):
+        refuse_look_alikes(tool.fields, _TOOL_FIELDS, within=f"{tool.place}.")
+        if policy.tools is not None and tool.kind not in policy.tools:
+            raise PolicyDenied(
+                f"The policy of this key does not allow the tool {tool.kind or 'of no type'!r}: "
+                f"{_any_of(policy.tools)}.",
+                param=tool.place,
+            )
+        _refuse_tool_model(tool.fields.get("model"), tool.place, policy)
+
+
+def _refuse_tool_model(model: Json, place: str, policy: Policy) -> None:
+    """A tool may name a model of its own, which is billed as any other."""
+    if model is None or policy.models is None or model in policy.models:
+        return
+    raise PolicyDenied(
+        f"The policy of this key does not allow the model of this tool: {_any_of(policy.models)}.",
+        param=f"{place}.model",
+    )
+
+
+def _first_hosted(request: ResponseRequest) -> str:
+    return "prompt" if request.fields.get("prompt") is not None else "tools"
+
+
+def _any_of(names: tuple[str, ...]) -> str:
+    if not names:
+        return "none is allowed"
+    shown = ", ".join(names[:NAMES_SHOWN_MAX])
+    more = len(names) - NAMES_SHOWN_MAX
+    return f"it allows {shown}" + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,158 @@
+"""The policy in force, from memory: a change is seen soon, and an outage is outlived."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+
+from gateway.adapters import schema
+from gateway.adapters.database import write_transaction
+from gateway.adapters.directory import Directory
+from gateway.adapters.policies import Policies
+from gateway.adapters.policy_cache import KEPT_MAX, PolicyCache
+from gateway.core.errors import GatewayError, LedgerUnavailable
+from gateway.core.policy import Policy
+from gateway.core.tenant import Tenant
+from tests.adapters.conftest import now_us
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Reads:
+    """An engine that counts what is asked of it, and can be away."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.count = 0
+        self.is_away = False
+
+    def connect(self) -> Any:
+        self.count += 1
+        if self.is_away:
+            raise OSError("away")
+        return self._engine.connect()
+
+
+@pytest.fixture
+def reads(engine: Engine) -> Reads:
+    return Reads(engine)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cache(reads: Any, clock: Clock) -> PolicyCache:
+    return PolicyCache(engine=reads, clock=clock, fresh_seconds=1, stale_seconds_max=300)
+
+
+@pytest.fixture
+def policies(engine: Engine) -> Policies:
+    return Policies(engine=engine, now_us=now_us)
+
+
+@pytest.fixture
+def tenant(engine: Engine) -> Tenant:
+    directory = Directory(engine=engine, now_us=now_us)
+    directory.create_tenant("acme/search")
+    return Tenant(path="acme/search", key_id=directory.issue_key("acme/search").id)
+
+
+async def test_every_level_counts(cache: PolicyCache, policies: Policies, tenant: Tenant) -> None:
+    policies.change("acme", given={"models": ["a", "b"]})
+    policies.change("acme/search", given={"over": "deny"})
+    policies.change(tenant.key_id, given={"models": ["b"]})
+    found = await cache.find(tenant)
+    assert found.policy == Policy(models=("b",), over="deny")
+    assert found.origins == {"models": ("acme", tenant.key_id), "over": ("acme/search",)}
+    assert (await cache.find(Tenant(path="other", key_id="k"))).policy == Policy()
+
+
+async def test_a_change_is_seen_after_the_freshness(
+    cache: PolicyCache, policies: Policies, tenant: Tenant, clock: Clock, reads: Reads
+) -> None:
+    first = await cache.find(tenant)
+    policies.change("acme", given={"store": "deny"})
+    assert await cache.find(tenant) is first
+    assert reads.count == 1
+    clock.now += 1.01
+    assert (await cache.find(tenant)).policy == Policy(store="deny")
+
+
+async def test_what_has_not_changed_is_not_read_again(
+    cache: PolicyCache, policies: Policies, tenant: Tenant, clock: Clock
+) -> None:
+    policies.change("acme", given={"store": "deny"})
+    first = await cache.find(tenant)
+    clock.now += 2
+    assert await cache.find(tenant) is first
+
+
+async def test_it_can_be_told_that_something_changed(
+    cache: PolicyCache, policies: Policies, tenant: Tenant
+) -> None:
+    await cache.find(tenant)
+    policies.change("acme", given={"store": "deny"})
+    cache.forget()
+    assert (await cache.find(tenant)).policy == Policy(store="deny")
+
+
+async def test_many_who_wait_ask_once(cache: PolicyCache, tenant: Tenant, reads: Reads) -> None:
+    await asyncio.gather(*(cache.find(tenant) for _ in range(20)))
+    assert reads.count == 1
+
+
+async def test_known_policies_stay_while_the_database_is_away(
+    cache: PolicyCache, policies: Policies, tenant: Tenant, clock: Clock, reads: Reads
+) -> None:
+    policies.change("acme", given={"store": "deny"})
+    await cache.find(tenant)
+    reads.is_away = True
+    for _ in range(3):
+        clock.now += 0.4
+        assert (await cache.find(tenant)).policy == Policy(store="deny")
+    assert reads.count == 2, "all do not ask into the same silence"
+    clock.now += 300
+    with pytest.raises(LedgerUnavailable):
+        await cache.find(tenant)
+    reads.is_away = False
+    clock.now += 2
+    assert (await cache.find(tenant)).policy == Policy(store="deny")
+
+
+async def test_without_any_policy_read_nothing_is_admitted(
+    cache: PolicyCache, tenant: Tenant, reads: Reads
+) -> None:
+    reads.is_away = True
+    with pytest.raises(LedgerUnavailable):
+        await cache.find(tenant)
+
+
+async def test_a_policy_that_cannot_be_read_admits_nothing(
+    cache: PolicyCache, policies: Policies, tenant: Tenant, engine: Engine
+) -> None:
+    policies.change("acme", given={"store": "deny"})
+    with write_transaction(engine) as connection:
+        connection.execute(update(schema.policy).values(document='{"from_the_future": 1}'))
+    with pytest.raises(GatewayError, match="policy of acme cannot be read"):
+        await cache.find(tenant)
+    assert (await cache.find(Tenant(path="other", key_id="k"))).policy == Policy()
+
+
+async def test_what_is_kept_is_bounded(cache: PolicyCache, tenant: Tenant) -> None:
+    await cache.find(tenant)
+    for number in range(KEPT_MAX):
+        await cache.find(Tenant(path="acme", key_id=f"k{number}"))
+    assert len(cache._kept) == KEPT_MAX
+    assert tenant not in cache._kept
