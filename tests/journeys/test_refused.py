@@ -23,7 +23,6 @@ from tests.journeys.stage import (
     make_key,
     now_us,
     stage,
-    until,
 )
 
 BYTES_MAX = 4096
