@@ -1,28 +1,39 @@
 """Holds and entries as the event loop sees them: awaitable, durable when they return.
 
-Not here: threads (`writer`), statements (`posting`), rows (`rows`).
+After one missed limit the database counts as down, until a transaction commits: what settles goes
+to the journal, and what would hold is refused, or goes there too (`outage`). Not here: threads
+(`writer`, `standby`), statements (`posting`), rows (`rows`).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 from sqlalchemy import Engine
 
+from gateway.adapters.backlog import Backlog
 from gateway.adapters.changes import News
 from gateway.adapters.clock import DatabaseClock
+from gateway.adapters.journal import Journal, JournalFailed
 from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
-from gateway.adapters.posting import Held, Opened, Settled
+from gateway.adapters.posting import Held, Opened, Posting, Settled
 from gateway.adapters.rows import entry_row, hold_row, rollup_row, storable_text
-from gateway.adapters.writer import BatchReport, Job, Writer
+from gateway.adapters.standby import Standby
+from gateway.adapters.writer import BatchReport, Closed, Job, Writer
 from gateway.core.errors import GatewayError, LedgerUnavailable, Overloaded
 from gateway.core.exchange import Basis, Exchange, Hold, Outcome
 
 log = logging.getLogger(__name__)
 
 HOLD_SECONDS_MAX = 0.25
+SETTLE_SECONDS_MAX = 0.25
 ABANDONED = "hold_abandoned"
+
+
+class _TooLate(Exception):
+    """The database did not answer within the limit."""
 
 
 class Ledger:
@@ -39,8 +50,15 @@ class Ledger:
         lease_seconds: float = 30.0,
         on_batch: Callable[[BatchReport], None] | None = None,  # called in the writer's thread
         on_news: Callable[[News], None] | None = None,  # called in the event loop
+        journal: Journal | None = None,  # ours to close; without it settlements wait
+        outage: Literal["refuse", "journal"] = "refuse",  # what becomes of new requests
+        on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self.owner_id = owner_id
+        self._journal = journal
+        self._standby = None if journal is None else Standby(journal=journal, on_failure=on_failure)
+        self._outage = outage
+        self._owed: set[Job] = set()  # settlements that are not durable yet
         # The database's time, as far as it is known: what admissions and leases go by.
         self.now_us = DatabaseClock(now_us)
         self._on_news = on_news
@@ -52,6 +70,7 @@ class Ledger:
             engine=engine,
             lease=self._lease,
             bench=Bench(clock=self.now_us),
+            backlog=Backlog(journal),
             batch_max=batch_max,
             resolve=self._resolve,
             on_batch=on_batch,
@@ -64,8 +83,13 @@ class Ledger:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the last transaction reached the database."""
-        return self._writer.is_healthy and not self._is_closed
+        """Whether the last transaction reached the database, and none is late."""
+        return self._writer.is_healthy and not self._writer.is_down and not self._is_closed
+
+    @property
+    def journal_bytes(self) -> int:
+        """What the journal keeps for the database."""
+        return 0 if self._journal is None else self._journal.size_bytes
 
     @property
     def steady_since_us(self) -> int | None:
@@ -78,9 +102,16 @@ class Ledger:
         self._writer.start()
 
     async def aclose(self) -> None:
-        """Write what is queued, then end. Nothing is taken any more from now on."""
+        """Write what is queued, to the journal where need be, then end. Nothing is taken any more.
+
+        What neither takes raises LedgerUnavailable where it is awaited.
+        """
         self._is_closed = True
         await asyncio.to_thread(self._writer.close)
+        await asyncio.gather(*map(self._hand_over, tuple(self._owed)))
+        if self._standby is not None and self._journal is not None:
+            self._standby.close()
+            await asyncio.to_thread(self._journal.close)
 
     async def hold(self, hold: Hold) -> None:
         """Return when the hold is durable; raise Overloaded or LedgerUnavailable when it is not.
@@ -89,37 +120,116 @@ class Ledger:
         """
         if self._writer.queued >= self._queue_max:
             raise Overloaded
-        loop, waiter = self._await()
-        self._writer.put(
-            Job(posting=Held(row=hold_row(hold, owner_id=self.owner_id)), waiter=waiter, hold=hold)
-        )
-        # Not at once: a loop that is itself late runs its timers before it hears of what is done.
-        limit = loop.call_later(HOLD_SECONDS_MAX, loop.call_soon, _give_up, waiter)
-        try:
-            await waiter
-        finally:
-            limit.cancel()
+        posting = Held(row=hold_row(hold, owner_id=self.owner_id))
+        job = Job(posting=posting, waiter=self._waiter(), hold=hold)
+        if not self._writer.is_down:
+            self._writer.put(job)
+            try:
+                await self._in_time(job, HOLD_SECONDS_MAX)
+                return
+            except _TooLate:
+                self._writer.suspect()
+        await self._hold_in_outage(job, hold)
 
     def opened(self, request_id: str, response_id: str) -> None:
         """Note the upstream's name for the response; it rides with the next batch."""
-        if not self._is_closed:
-            opened = Opened(request_id=request_id, response_id=storable_text(response_id))
+        if self._is_closed:
+            return
+        opened = Opened(request_id=request_id, response_id=storable_text(response_id))
+        # Its hold may be in the journal still, and has to come first.
+        if self._standby is not None and (self._writer.is_down or self.journal_bytes):
+            self._standby.note(opened)
+        else:
             self._writer.put(Job(posting=opened))
 
     async def settle(self, exchange: Exchange) -> None:
         """Return when the entry is durable. Settling twice is settling once.
 
         A caller that is cancelled does not take the settlement with it. Raises LedgerUnavailable
-        when the entry cannot be written, or the ledger closes while the database is away.
+        when the entry cannot be written, or the ledger closes before it is. Where even the journal
+        fails it returns all the same: nobody is to wait for what may never be, and the hold stays.
         """
-        _, waiter = self._await()
-        self._writer.put(Job(posting=_settled(exchange), waiter=waiter))
-        await waiter
+        job = Job(posting=settled(exchange), waiter=self._waiter())
+        self._owed.add(job)
+        is_queued = self._standby is None or not self._writer.is_down
+        if is_queued:
+            self._writer.put(job)
+            try:
+                await self._in_time(job, None if self._standby is None else SETTLE_SECONDS_MAX)
+                return
+            except _TooLate:
+                self._writer.suspect()
+        if not await self._is_journaled(job) and not is_queued:
+            job.waiter = None
+            self._writer.put(job)
 
-    def _await(self) -> tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]:
+    async def replay(self, postings: Sequence[Posting]) -> bool:
+        """Return when they are in the database; False when some cannot be written.
+
+        Raises LedgerUnavailable when the ledger closes before that.
+        """
+        jobs = [Job(posting=posting, waiter=self._waiter()) for posting in postings]
+        for job in jobs:
+            self._writer.put(job)
+        await asyncio.gather(*(job.waiter for job in jobs if job.waiter), return_exceptions=True)
+        if any(isinstance(job.error, Closed) for job in jobs):
+            raise LedgerUnavailable
+        return all(job.error is None for job in jobs)
+
+    def _waiter(self) -> asyncio.Future[None]:
         if self._loop is None or self._is_closed:
             raise LedgerUnavailable
-        return self._loop, self._loop.create_future()
+        return self._loop.create_future()
+
+    async def _in_time(self, job: Job, seconds_max: float | None) -> None:
+        """Wait for the writer. Raises _TooLate when it takes longer."""
+        assert self._loop is not None
+        assert job.waiter is not None
+        if seconds_max is None:
+            await job.waiter
+            return
+        # Not at once: a loop that is itself late runs its timers before it hears of what is done.
+        soon = self._loop.call_soon
+        limit = self._loop.call_later(seconds_max, soon, _give_up, job.waiter)
+        try:
+            await job.waiter
+        finally:
+            limit.cancel()
+
+    async def _hold_in_outage(self, job: Job, hold: Hold) -> None:
+        """Without the database, a request is refused, or goes on with its hold in the journal."""
+        if self._standby is None or self._outage == "refuse":
+            raise LedgerUnavailable
+        job.is_kept = True
+        try:
+            await self._standby.keep(job.posting)
+        except BaseException as error:
+            # It may be on disk all the same, or in the database by now.
+            self._writer.put(Job(posting=settled(self._void(hold))))
+            if isinstance(error, JournalFailed):
+                raise LedgerUnavailable from error
+            raise
+
+    async def _is_journaled(self, job: Job) -> bool:
+        if self._standby is None:
+            return False
+        try:
+            await self._standby.keep(job.posting)
+        except JournalFailed:
+            log.exception("an entry is not durable, its hold stays")
+            return False
+        self._owed.discard(job)
+        return True
+
+    async def _hand_over(self, job: Job) -> None:
+        """At the end: what the database did not take."""
+        is_durable = await self._is_journaled(job)
+        if job.waiter is None or job.waiter.done():
+            return
+        if is_durable:
+            job.waiter.set_result(None)
+        else:
+            job.waiter.set_exception(LedgerUnavailable())
 
     def _resolve(self, jobs: list[Job], news: list[News]) -> None:
         """In the writer's thread: wake all waiters of a batch with one call."""
@@ -136,6 +246,9 @@ class Ledger:
             for one in news:
                 self._on_news(one)
         for job in jobs:
+            if isinstance(job.error, Closed) and job in self._owed:
+                continue  # not the end of it: there is the journal
+            self._owed.discard(job)
             waiter = job.waiter
             if waiter is None:
                 continue
@@ -148,8 +261,8 @@ class Ledger:
 
     def _abandoned(self, job: Job) -> None:
         """Its waiter left: a hold that was written all the same is undone."""
-        if job.hold is not None and job.is_begun and job.error is None:
-            self._writer.put(Job(posting=_settled(self._void(job.hold))))
+        if job.hold is not None and job.is_begun and job.error is None and not job.is_kept:
+            self._writer.put(Job(posting=settled(self._void(job.hold))))
 
     def _void(self, hold: Hold) -> Exchange:
         return Exchange(
@@ -162,7 +275,8 @@ class Ledger:
         )
 
 
-def _settled(exchange: Exchange) -> Settled:
+def settled(exchange: Exchange) -> Settled:
+    """The posting of a settlement."""
     cell, counts = rollup_row(exchange)
     return Settled(row=entry_row(exchange), cell=cell, counts=counts)
 
@@ -177,4 +291,4 @@ def _shown(error: Exception) -> GatewayError:
 
 def _give_up(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
-        waiter.set_exception(LedgerUnavailable())
+        waiter.set_exception(_TooLate())

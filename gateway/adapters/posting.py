@@ -27,6 +27,7 @@ class Held:
     """A hold to be written."""
 
     row: Row
+    is_sent: bool = False  # its request was let go without the database: nobody asks any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Work:
     """A batch by kind, each id once."""
 
     held: dict[Value, Row] = field(default_factory=dict)
+    sent: set[Value] = field(default_factory=set)  # of what is held
     opened: dict[str, str] = field(default_factory=dict)
     settled: dict[Value, Settled] = field(default_factory=dict)
 
@@ -163,6 +165,8 @@ def in_order(batch: Sequence[Posting]) -> Work:
     for posting in batch:
         if isinstance(posting, Held):
             work.held.setdefault(posting.row[0], posting.row)
+            if posting.is_sent:
+                work.sent.add(posting.row[0])
         elif isinstance(posting, Settled):
             work.settled.setdefault(posting.row[0], posting)
         else:
@@ -175,7 +179,8 @@ def in_order(batch: Sequence[Posting]) -> Work:
 def allowed(work: Work, judge: Judge | None) -> list[Row]:
     """The holds to be written."""
     held = list(work.held.values())
-    refused = judge.refused(held) if judge is not None and held else ()
+    asked = [row for row in held if row[0] not in work.sent]
+    refused = judge.refused(asked) if judge is not None and asked else ()
     return [row for row in held if row[0] not in refused] if refused else held
 
 

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
+from gateway.adapters.backlog import Backlog
 from gateway.adapters.changes import News
 from gateway.adapters.database import write_on, write_transaction
 from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
+from gateway.adapters.outages import is_outage
 from gateway.adapters.pipeline import poster_for
 from gateway.adapters.posting import Posting, Replayed
 from gateway.core.errors import Unauthorized
@@ -28,11 +29,8 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS_MIN = 0.02
 RETRY_SECONDS_MAX = 1.0
-
-# Every driver has its own classes, but their names are the DB-API's; the last is the pool's.
-_OUTAGES = {"OperationalError", "InterfaceError", "InternalError", "TimeoutError"}
-# PostgreSQL's classes of errors about the schema, which SQLite calls operational: not migrated yet.
-_SCHEMA_STATES = ("42", "3F")
+CLOSE_SECONDS_MAX = 10.0
+CLOSE_SECONDS_MAX_DOWN = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class BatchReport:
     is_committed: bool
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Job:
     """A posting on its way through the writer, and who waits for it."""
 
@@ -52,6 +50,7 @@ class Job:
     waiter: asyncio.Future[None] | None = None
     hold: Hold | None = None  # of a posting that holds
     is_begun: bool = False
+    is_kept: bool = False  # the journal has it: the request goes on though the waiter left
     error: Exception | None = None  # it alone cannot be written, or may not be
 
     def begin(self) -> bool:
@@ -71,20 +70,23 @@ class Closed(Exception):
 class Writer:
     """The thread. `resolve` is called in it with the jobs of each finished batch, and the news."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, each made by the ledger
         self,
         *,
         engine: Engine,
         lease: Lease,
         bench: Bench,
+        backlog: Backlog,
         batch_max: int,
         resolve: Callable[[list[Job], list[News]], None],
         on_batch: Callable[[BatchReport], None] | None,
     ) -> None:
         self.is_healthy = True
+        self.is_down = False
         self._engine = engine
         self._lease = lease
         self._bench = bench
+        self._backlog = backlog
         self._batch_max = batch_max
         self._resolve = resolve
         self._on_batch = on_batch
@@ -108,12 +110,20 @@ class Writer:
         """Queue a posting, from any thread."""
         self._queue.put(job)
 
+    def suspect(self) -> None:
+        """Something waited too long: the database is down until a transaction commits."""
+        self.is_down = True
+
     def close(self) -> None:
-        """Write what is queued, then end; blocks until then."""
+        """Write what is queued, then end; blocks until then, or until that is not to be hoped."""
         self._closing.set()
         self._queue.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
+        begun = time.monotonic()
+        while self._thread.is_alive() and time.monotonic() - begun < self._close_seconds_max():
+            self._thread.join(CLOSE_SECONDS_MAX_DOWN / 10)
+
+    def _close_seconds_max(self) -> float:
+        return CLOSE_SECONDS_MAX_DOWN if self.is_down else CLOSE_SECONDS_MAX
 
     def _run(self) -> None:
         is_open = True
@@ -121,6 +131,7 @@ class Writer:
             jobs, is_open = self._take()
             self._write(jobs)
             self._resolve(jobs, self._bench.take_news())
+            self._catch_up()
         self._disconnect()
         self._end_lease()
 
@@ -128,6 +139,8 @@ class Writer:
         """The next batch, empty when only heartbeat or log is due, and whether more may come."""
         jobs: list[Job] = []
         due_in_seconds = min(self._lease.due_in_seconds(), self._bench.due_in_seconds())
+        if not (self._backlog.is_empty or self.is_down):
+            due_in_seconds = 0
         try:
             job = self._queue.get(timeout=due_in_seconds)
             while job is not None:
@@ -139,6 +152,19 @@ class Writer:
             return jobs, True
         return jobs, False
 
+    def _catch_up(self) -> None:
+        """Write some of what the journal took; in between, what comes now has its turn."""
+        if self._backlog.is_empty or self.is_down or self._closing.is_set():
+            return
+        jobs = [Job(posting=posting) for posting in self._backlog.take(self._batch_max)]
+        self._write(jobs)
+        failed = [job for job in jobs if job.error is not None]
+        if any(isinstance(job.error, Closed) for job in failed):
+            return
+        for job in failed:
+            log.error("a record of the journal cannot be written: %s", job.error)
+        self._backlog.written(is_whole=not failed)
+
     def _write(self, jobs: list[Job]) -> None:
         """Write until it is durable: what cannot be written at all is set aside with its error."""
         pause_seconds = RETRY_SECONDS_MIN
@@ -148,7 +174,7 @@ class Writer:
             if error is None:
                 self._refuse(wanted)
                 return
-            if wanted and not _is_outage(error):
+            if wanted and not is_outage(error):
                 self._write_each(wanted, error)
                 return
             self._disconnect()
@@ -176,7 +202,7 @@ class Writer:
     def _attempt(self, batch: Sequence[Posting]) -> Exception | None:
         begun = time.perf_counter()
         try:
-            if not batch and self._lease.due_in_seconds() > 0:
+            if not (batch or self.is_down) and self._lease.due_in_seconds() > 0:
                 self._poll()
                 return None
             self._transact(batch)
@@ -197,7 +223,8 @@ class Writer:
         renewed_us: int | None = None
         with write_on(connection):
             self._bench.sit(connection)
-            if self._lease.due_in_seconds() == 0:
+            # An empty transaction that commits proves nothing: the probe writes the lease.
+            if self.is_down or self._lease.due_in_seconds() == 0:
                 renewed_us = self._lease.renew(connection)
             self._poster.apply(connection, batch, judge=self._bench, is_replay=is_replay)
         if renewed_us is not None:
@@ -229,8 +256,10 @@ class Writer:
     def _note(self, batch: Sequence[Posting], begun: float, error: Exception | None) -> None:
         if error is not None:
             log.warning("a ledger batch of %d failed: %s", len(batch), error)
-        if error is None or _is_outage(error):
+        if error is None or is_outage(error):
             self.is_healthy = error is None
+        if error is None or not is_outage(error):
+            self.is_down = False
         if self._on_batch is None:
             return
         try:
@@ -255,18 +284,3 @@ class Writer:
 def _fail(jobs: list[Job], error: Exception) -> None:
     for job in jobs:
         job.error = error
-
-
-def _is_outage(error: Exception) -> bool:
-    """Whether the database was away, so that the same may work later."""
-    if isinstance(error, OSError):
-        return True
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _is_outage_name(error.orig)
-    return _is_outage_name(error)
-
-
-def _is_outage_name(error: BaseException | None) -> bool:
-    names = {ancestor.__name__ for ancestor in type(error).__mro__}
-    state: str = getattr(error, "sqlstate", None) or ""
-    return not names.isdisjoint(_OUTAGES) or state.startswith(_SCHEMA_STATES)

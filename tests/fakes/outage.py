@@ -1,4 +1,4 @@
-"""A database that answers every transaction with an error that may pass."""
+"""A database that is away: it answers with an error that may pass, or it does not answer."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
+from gateway.adapters.database import write_transaction
+
 
 @contextmanager
 def outage(engine: Engine) -> Iterator[None]:
+    """Every transaction fails as it begins."""
+
     def fail(_: Connection) -> None:
         raise OperationalError("BEGIN", None, sqlite3.OperationalError("database is locked"))
 
@@ -18,3 +22,12 @@ def outage(engine: Engine) -> Iterator[None]:
         yield
     finally:
         event.remove(engine, "begin", fail)
+
+
+@contextmanager
+def gate_shut(engine: Engine) -> Iterator[None]:
+    """Another writer that does not come to an end: nothing can be written."""
+    with write_transaction(engine) as other:
+        if engine.dialect.name == "postgresql":  # SQLite's gate is shut by any writer
+            other.exec_driver_sql("LOCK TABLE hold, entry IN ACCESS EXCLUSIVE MODE")
+        yield
