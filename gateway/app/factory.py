@@ -92,6 +92,7 @@ def create_app(settings: Settings) -> Gateway:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # its redirects would go wherever a request's Host says
     )
     app.data_plane = parts.data_plane
     app.admin_port = settings.admin.port

@@ -15,6 +15,10 @@ from gateway.adapters.ledger import Ledger
 from gateway.adapters.metrics import Metrics
 from gateway.core.errors import Unauthorized
 
+# What each route of the control plane says of itself; a test refuses one that says nothing.
+PUBLIC = "public"
+ADMIN = "admin"
+
 
 def admin_guard(*, is_open: bool, token: Callable[[], str]) -> Callable[[str | None], None]:
     """A dependency that lets the operator in. `is_open`: only this machine can ask."""
@@ -38,17 +42,17 @@ def health_router(
     """The three routes; `/livez` and `/readyz` are public."""
     router = APIRouter()
 
-    @router.get("/livez")
+    @router.get("/livez", tags=[PUBLIC])
     async def livez() -> dict[str, str]:
         return {"status": "ok"}
 
-    @router.get("/readyz")
+    @router.get("/readyz", tags=[PUBLIC])
     async def readyz() -> JSONResponse:
         is_ready = ledger.is_healthy
         content = {"status": "ok" if is_ready else "the ledger does not answer"}
         return JSONResponse(content, status_code=200 if is_ready else 503)
 
-    @router.get("/metrics", dependencies=[Depends(guard)])
+    @router.get("/metrics", tags=[ADMIN], dependencies=[Depends(guard)])
     async def exposition() -> Response:
         # Rendering a thousand series takes 14 ms: too long for a loop that carries streams.
         text = await asyncio.to_thread(metrics.render)

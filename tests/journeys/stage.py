@@ -1,6 +1,7 @@
 """The stage of a journey: simulator, gateway and database, with real sockets between them."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -113,11 +114,18 @@ async def running(settings: Settings) -> AsyncIterator[tuple[GatewayServer, int]
     engine.dispose()
     listeners = listen(settings)
     server = make_server(create_app(settings), settings)
+    async with serving_app(server, listeners):
+        yield server, listeners[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def serving_app(server: GatewayServer, listeners: list[socket.socket]) -> AsyncIterator[None]:
+    """A server that runs inside the block."""
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server._serve(listeners))
         await until(lambda: server.started or serving.done())
         try:
-            yield server, listeners[0].getsockname()[1]
+            yield
         finally:
             server.should_exit = True
             await serving
