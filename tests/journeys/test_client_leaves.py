@@ -68,7 +68,9 @@ async def points(on: Stage) -> list[Point]:
         last,
     ]
     whole_bytes = range(0, len(whole) - 1, len(whole) // 17)
-    places: list[tuple[int | None, bool, bool]] = [(None, True, False), (None, False, False)] * 2
+    places: list[tuple[int | None, bool, bool]] = [
+        (None, is_stream, False) for is_stream in (True, True, False, False)
+    ]
     places += [(at, True, at >= terminal) for at in stream_bytes]
     places += [(at, False, True) for at in whole_bytes]
     return [
@@ -106,6 +108,19 @@ async def test_wherever_a_client_leaves_its_entry_is_exact(tmp_path: Path) -> No
         assert len(seen) == sum(point.is_seen for point in leaving)
         assert seen <= {entry.response_id for entry in entries if entry.client_gone}
         assert on.simulator.open_count == 0
+
+
+async def test_a_plain_close_is_seen_by_what_precedes_the_end(tmp_path: Path) -> None:
+    """All that is left comes in one piece, and its first part finds nobody there."""
+    async with (
+        stage(tmp_path) as on,
+        calling(on.port, on.key, told("stall=2000,1; split=join")) as caller,
+    ):
+        await caller.read(2000)
+        caller.leave("fin")
+        (entry,) = await on.settled(1)
+        assert_all_exact([entry], on.simulator.served)
+        assert entry.client_gone
 
 
 @asynccontextmanager

@@ -69,12 +69,18 @@ async def test_the_end_waits_for_its_entry(tmp_path: Path) -> None:
     async with (
         stage(tmp_path) as on,
         calling(on.port, on.key, body("[sim: stall=terminal,0.5]")) as caller,
+        asyncio.TaskGroup() as tasks,
     ):
         await caller.read(2000)
+        reading = tasks.create_task(caller.read())
         async with held_by_another(tmp_path / "gateway.db.lock"):
             await until(lambda: on.simulator.open_count == 0)
-            assert not caller.has_ended
+            refused = await whole_answer(on.port, on.key, body())
+            assert refused.status == 503  # that long it waited already
+            assert not reading.done()
+            assert b"event: response.completed" not in caller.body
             assert on.entries() == []
-        await caller.read()
+        await reading
         assert caller.body.count(b"event: response.completed") == 1
-        assert_all_exact(on.entries(), on.simulator.served)
+        exact = [entry for entry in on.entries() if entry.response_id is not None]
+        assert_all_exact(exact, on.simulator.served)
