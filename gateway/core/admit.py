@@ -17,6 +17,11 @@ NAMES_SHOWN_MAX = 8
 POLICY_TAG = "gw_policy"  # of a hold whose request the policy changed: what is `told`
 CHANGEABLE = ("model", "service_tier", "store", "max_output_tokens", "max_tool_calls")
 _TOOL_FIELDS = frozenset({"type", "tools", "model"})
+# Of most input items: these need no second look.
+_ITEM_FIELDS = _TOOL_FIELDS | {
+    "role", "content", "id", "status", "name", "call_id", "arguments", "output", "summary",
+    "encrypted_content",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +192,8 @@ def _refuse_tools(request: ResponseRequest, policy: Policy) -> None:
             "others: send the request without 'prompt'.",
             param="prompt",
         )
+    for place, item in enumerate(_items(request)):
+        refuse_look_alikes(item.keys() - _ITEM_FIELDS, _TOOL_FIELDS, within=f"input[{place}].")
     for tool in tools_of(request.fields):
         refuse_look_alikes(tool.fields, _TOOL_FIELDS, within=f"{tool.place}.")
         if policy.tools is not None and tool.kind not in policy.tools:
@@ -196,6 +203,13 @@ def _refuse_tools(request: ResponseRequest, policy: Policy) -> None:
                 param=tool.place,
             )
         _refuse_tool_model(tool.fields.get("model"), tool.place, policy)
+
+
+def _items(request: ResponseRequest) -> list[dict[str, Json]]:
+    items = request.fields.get("input")
+    return (
+        [one if isinstance(one, dict) else {} for one in items] if isinstance(items, list) else []
+    )
 
 
 def _refuse_tool_model(model: Json, place: str, policy: Policy) -> None:

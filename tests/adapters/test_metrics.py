@@ -180,6 +180,23 @@ def test_tenants_beyond_the_cap_fold_into_other(metrics: Metrics) -> None:
     assert value(metrics, "gateway_label_overflow_total", label="tenant") == 3
 
 
+def test_a_limit_that_a_policy_set_is_told_apart(metrics: Metrics) -> None:
+    for tag, limit in (("max_output_tokens=50", "policy"), ("store=false", "client")):
+        held = hold(tenant="acme", price=price(name="gpt-test"), tags={"gw_policy": tag})
+        metrics(ended(hold=held, outcome=Outcome.INCOMPLETE, reason="max_output_tokens"))
+        assert value(metrics, "gateway_truncated_total", model="gpt-test", limit=limit) == 1
+
+
+def test_what_a_policy_set_is_counted_by_field(metrics: Metrics) -> None:
+    metrics.tenant_seen("acme")
+    metrics.clamped("acme", ["max_output_tokens", "store"])
+    metrics.clamped("acme", ["store"])
+    name = "gateway_clamped_total"
+    assert value(metrics, name, tenant="acme", field="store") == 2
+    assert value(metrics, name, tenant="acme", field="max_output_tokens") == 1
+    assert value(metrics, name, tenant="acme", field="model") == 0
+
+
 def test_a_tenant_is_born_at_zero(metrics: Metrics) -> None:
     assert metrics.tenant_seen("acme") == ("acme", "other")
     assert value(metrics, "gateway_refusals_total", tenant="acme", reason="policy_denied") == 0

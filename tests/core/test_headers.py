@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.headers import HOP_BY_HOP, content_length, first, is_sound, to_client, to_upstream
+from gateway.core.errors import InvalidRequest, UnsupportedMediaType
+from gateway.core.headers import (
+    HOP_BY_HOP,
+    check_media,
+    content_length,
+    first,
+    is_sound,
+    to_client,
+    to_upstream,
+)
 
 NAMES = st.binary(min_size=0, max_size=12)
 VALUES = st.binary(max_size=12)
@@ -125,6 +134,59 @@ def test_sound_is_a_token_and_a_value_on_one_line() -> None:
     assert not is_sound(b"x-a", b"v\r\nx-b: c")
     assert not is_sound(b"x-a", b"v\n")
     assert not is_sound(b"x-a", b"\x00")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"application/json",
+        b"Application/JSON",
+        b" application/json ",
+        b"application/json;",
+        b"application/json; charset=utf-8",
+        b'application/json;charset="UTF8"',
+        b"text/json",
+        b"application/vnd.openai+json",
+    ],
+)
+def test_json_is_taken_by_any_of_its_names(value: bytes) -> None:
+    check_media([(b"content-type", value), (b"content-encoding", b"Identity")])
+    check_media([(b"content-encoding", b"")])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"text/plain",
+        b"application/x-www-form-urlencoded",
+        b"application/jsonp",
+        b"application/json, text/plain",
+        b"application/json; charset=utf-16",
+        b"application/json; charset=utf-8; charset=utf-7",
+        b"application/json; charset=iso-8859-1",
+        b"application/json\n",
+        b"json",
+    ],
+)
+def test_another_type_is_not(value: bytes) -> None:
+    with pytest.raises(UnsupportedMediaType) as raised:
+        check_media([(b"content-type", value)])
+    assert (raised.value.status, raised.value.code) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("value", [b"gzip", b"BR", b"identity, gzip", b"none"])
+def test_an_encoded_body_is_not(value: bytes) -> None:
+    for headers in ([], [(b"content-encoding", b"identity")]):
+        with pytest.raises(UnsupportedMediaType) as raised:
+            check_media([*headers, (b"content-encoding", value)])
+        assert (raised.value.status, raised.value.code) == (415, "unsupported_encoding")
+
+
+def test_of_two_types_none_is_taken() -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        check_media([(b"content-type", b"application/json")] * 2)
+    assert raised.value.code == "invalid_headers"
 
 
 def test_first_of_a_header() -> None:
