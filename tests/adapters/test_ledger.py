@@ -221,7 +221,7 @@ def test_what_was_acknowledged_outlives_a_kill(
         with _loading(database_url, tmp_path) as process:
             promised += _acknowledged(process, 300)
             process.kill()
-    _assert_kept(engine, promised)
+    ledgerview.assert_kept(engine, promised)
 
 
 @pytest.mark.parametrize("lines", [1_000, pytest.param(20_000, marks=pytest.mark.long)])
@@ -232,7 +232,7 @@ def test_two_processes_share_one_database(
         promised = _acknowledged(one, lines) + _acknowledged(two, lines)
         one.kill()
         two.kill()
-    _assert_kept(engine, promised)
+    ledgerview.assert_kept(engine, promised)
 
 
 def _loading(database_url: str, state_dir: Path) -> "subprocess.Popen[str]":
@@ -244,11 +244,3 @@ def _loading(database_url: str, state_dir: Path) -> "subprocess.Popen[str]":
 def _acknowledged(process: "subprocess.Popen[str]", lines: int) -> list[str]:
     assert process.stdout is not None
     return [process.stdout.readline().strip() for _ in range(lines)]
-
-
-def _assert_kept(engine: Engine, promised: list[str]) -> None:
-    holds, entries = ledgerview.ids(engine, schema.hold), ledgerview.ids(engine, schema.entry)
-    for line in promised:
-        what, _, request_id = line.partition(" ")
-        assert request_id in (entries if what == "entry" else holds | entries)
-    ledgerview.audit(engine)

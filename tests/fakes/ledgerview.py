@@ -1,6 +1,7 @@
 """What is in a ledger's tables, and the law that binds them."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Engine, RowMapping, Table, select
@@ -26,6 +27,15 @@ def audit(engine: Engine) -> None:
     """No id is both held and posted, and every hour is the sum of its entries."""
     assert not ids(engine, schema.hold) & ids(engine, schema.entry)
     assert rollup(engine) == summed(engine)
+
+
+def assert_kept(engine: Engine, promised: Iterable[str]) -> None:
+    """What `ledgerload` said is there, once."""
+    holds, entries = ids(engine, schema.hold), ids(engine, schema.entry)
+    for line in promised:
+        what, _, request_id = line.partition(" ")
+        assert request_id in (entries if what == "entry" else holds | entries), line
+    audit(engine)
 
 
 def rollup(engine: Engine) -> dict[Any, Counter[str]]:

@@ -1,0 +1,156 @@
+"""What PostgreSQL alone can do to a batch. The law of a batch is `test_posting`'s, for both."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from gateway.adapters import schema
+from gateway.adapters.database import open_engine, write_transaction
+from gateway.adapters.ledger import Ledger
+from gateway.adapters.pipeline import PipelinedPoster, Uncommitted, poster_for
+from gateway.adapters.posting import Judge, Poster, Posting
+from gateway.adapters.rows import Row, Value
+from tests import builders
+from tests.adapters.conftest import now_us
+from tests.fakes import ledgerview, postgres
+from tests.fakes.outage import gate_shut
+
+TERMINATE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+
+@pytest.fixture
+def kind() -> str:
+    return "postgres"
+
+
+@pytest.fixture
+def cut(database_url: str) -> Callable[[], None]:
+    """Ends every other session of the database, as a failing server would."""
+    return lambda: postgres.administer(make_url(database_url), TERMINATE)
+
+
+class _Lossy:
+    """A poster whose connection is lost at one point, once."""
+
+    def __init__(self, lose: Callable[[], None], *, when: str) -> None:
+        self._poster = PipelinedPoster()
+        self._lose = lose
+        self._when = when
+        self.is_lost = False
+
+    def apply(
+        self,
+        connection: Connection,
+        batch: Sequence[Posting],
+        *,
+        judge: Judge | None = None,
+        is_replay: bool = False,
+    ) -> None:
+        assert judge is not None
+        is_now = bool(batch) and not self.is_lost
+        if is_now and self._when == "before":
+            self._lost()
+        watched = _Between(judge, self._lost) if is_now and self._when == "between" else judge
+        self._poster.apply(connection, batch, judge=watched)
+        if is_now and self._when == "after":
+            self._lost()
+            raise psycopg.OperationalError("the answer to COMMIT was lost")
+
+    def _lost(self) -> None:
+        self.is_lost = True
+        self._lose()
+
+
+class _Between:
+    """A judge in whose time the connection is lost: between the two trips."""
+
+    def __init__(self, judge: Judge, lose: Callable[[], None]) -> None:
+        self._judge = judge
+        self._lose = lose
+
+    def hear(self, newest: int, told_us: int | None) -> None:
+        self._judge.hear(newest, told_us)
+        self._lose()
+
+    def refused(self, held: Sequence[Row]) -> Collection[Value]:
+        return self._judge.refused(held)
+
+
+@pytest.mark.parametrize("when", ["before", "between", "after"])
+async def test_whenever_a_connection_is_lost_each_is_posted_once(
+    ledger: Ledger, engine: Engine, cut: Callable[[], None], when: str
+) -> None:
+    first, second = builders.hold(), builders.hold()
+    await ledger.hold(first)
+    lossy = _Lossy(cut, when=when)
+    ledger._writer._poster = lossy
+    settling = [ledger.settle(builders.exchange(hold=hold)) for hold in (first, builders.hold())]
+    waits = await asyncio.gather(*settling, ledger.hold(second), return_exceptions=True)
+    assert lossy.is_lost
+    assert waits == [None, None, None]
+    assert len(ledgerview.rows(engine, schema.entry)) == 2
+    assert ledgerview.ids(engine, schema.hold) == {second.request_id}
+    ledgerview.audit(engine)
+
+
+async def test_a_lock_that_is_not_given_is_asked_for_again(database_url: str) -> None:
+    engine = open_engine(f"{database_url}?options=-c%20lock_timeout%3D50ms")
+    ledger = Ledger(engine=engine, owner_id="alive", now_us=now_us)
+    ledger.start()
+    await ledger.settle(builders.exchange())
+    with gate_shut(engine):
+        settling = asyncio.ensure_future(ledger.settle(builders.exchange()))
+        async with asyncio.timeout(10):
+            while ledger.is_healthy:
+                await asyncio.sleep(0.01)
+        assert not settling.done()
+    await settling
+    ledgerview.audit(engine)
+    await ledger.aclose()
+    engine.dispose()
+
+
+async def test_a_server_that_is_away_is_noticed_and_found_again_without_requests(
+    ledger: Ledger, engine: Engine, cut: Callable[[], None]
+) -> None:
+    await ledger.hold(builders.hold())
+    before = _sessions(engine)
+    cut()
+    async with asyncio.timeout(10):
+        while not (ledger.is_healthy and _sessions(engine).isdisjoint(before)):
+            await asyncio.sleep(0.05)
+    await ledger.hold(builders.hold())
+
+
+def _sessions(engine: Engine) -> set[int]:
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    with engine.connect() as connection:
+        own = connection.scalar(select(func.pg_backend_pid()))
+        return set(connection.scalars(text(query))) - {own}
+
+
+def test_a_commit_that_was_a_rollback_is_not_taken_for_one(engine: Engine) -> None:
+    class Failing:
+        """Its question fails, and it goes on as if it had not."""
+
+        def hear(self, newest: int, told_us: int | None) -> None:
+            with pytest.raises(DBAPIError):
+                connection.execute(text("SELECT 1 / 0"))
+
+        def refused(self, held: Sequence[Row]) -> Collection[Value]:
+            return ()
+
+    with pytest.raises(Uncommitted), write_transaction(engine) as connection:
+        PipelinedPoster().apply(connection, [], judge=Failing())
+
+
+def test_each_database_has_its_poster(engine: Engine) -> None:
+    assert isinstance(poster_for(engine.dialect), PipelinedPoster)
+    assert isinstance(poster_for(make_url("sqlite://").get_dialect()()), Poster)
