@@ -19,6 +19,9 @@ from gateway.core.errors import InvalidRequest
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 DEPTH_MAX = 64
+# What a body of the largest size could otherwise hold takes minutes to read, and all wait for it.
+CONTAINERS_MAX = 50_000
+VALUES_MAX = 1_000_000
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _WHITESPACE = b" \n\r\t"
 _ALL_DIGITS_ZERO = bytes.maketrans(b"123456789", b"000000000")
@@ -32,6 +35,7 @@ _Pairs = list[tuple[str, Json]]
 
 def strict_object(body: bytes) -> dict[str, Json]:
     """The JSON object that a body is. Raises InvalidRequest saying what is wrong with it, where."""
+    _check_count(body)
     try:
         value = _decode(body)
     except RecursionError:
@@ -45,6 +49,24 @@ def strict_object(body: bytes) -> dict[str, Json]:
     if not _is_canonical(body, value):
         _read_carefully(body)
     return value
+
+
+def _check_count(body: bytes) -> None:
+    if _is_countable(body):
+        return
+    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    is_few = bare.count(b'"') <= 2 * VALUES_MAX
+    if not is_few or not _is_countable(b"".join(bare.split(b'"')[::2])):  # outside strings
+        raise InvalidRequest(
+            f"The request body holds more than {CONTAINERS_MAX} objects and lists, "
+            f"or more than {VALUES_MAX} values.",
+            code="invalid_json",
+        )
+
+
+def _is_countable(text: bytes) -> bool:
+    containers = text.count(b"[") + text.count(b"{")
+    return containers <= CONTAINERS_MAX and text.count(b",") < VALUES_MAX
 
 
 def refuse_look_alikes(names: Iterable[str], known: frozenset[str], *, within: str = "") -> None:
