@@ -53,7 +53,7 @@ class PolicyCache:
         self._documents: _Documents | None = None
         self._read_at = float("-inf")  # when what is known was true
         self._asked_at = float("-inf")  # when it was last asked for
-        self._flight: asyncio.Future[_Documents] | None = None
+        self._flight: asyncio.Future[None] | None = None
         self._kept: dict[Tenant, Effective] = {}
 
     def forget(self) -> None:
@@ -78,22 +78,20 @@ class PolicyCache:
             # Known policies stay in force for a while; all do not wait for the same silence.
             self._asked_at = self._clock()
 
-    def _reading(self) -> asyncio.Future[_Documents]:
+    def _reading(self) -> asyncio.Future[None]:
         """One question for all who wait."""
         if self._flight is None:
-            asked = self._clock()
-            loop = asyncio.get_running_loop()
-            self._flight = loop.run_in_executor(None, self._read)
-            self._flight.add_done_callback(lambda flight: self._landed(flight, asked))
+            self._flight = asyncio.ensure_future(self._take_over(self._clock()))
         return self._flight
 
-    def _landed(self, flight: asyncio.Future[_Documents], asked: float) -> None:
-        """Take over what was read, even if all who waited have left."""
-        self._flight = None
-        if flight.cancelled() or flight.exception() is not None:
-            return
-        if flight.result() is not self._documents:
-            self._documents = flight.result()
+    async def _take_over(self, asked: float) -> None:
+        """Read, even if all who waited have left. When this is done, what was read is in force."""
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(None, self._read)
+        finally:
+            self._flight = None
+        if found is not self._documents:
+            self._documents = found
             self._kept.clear()
         self._asked_at = self._read_at = asked
 

@@ -156,3 +156,14 @@ async def test_what_is_kept_is_bounded(cache: PolicyCache, tenant: Tenant) -> No
         await cache.find(Tenant(path="acme", key_id=f"k{number}"))
     assert len(cache._kept) == KEPT_MAX
     assert tenant not in cache._kept
+
+
+async def test_who_comes_in_the_moment_between_read_and_known_is_served(
+    cache: PolicyCache, tenant: Tenant
+) -> None:
+    first = asyncio.ensure_future(cache.find(tenant))
+    while cache._flight is None:
+        await asyncio.sleep(0)
+    while cache._flight is not None and not cache._flight.done():
+        await asyncio.sleep(0)  # as a busy loop comes by: in the very turn in which it is read
+    assert (await cache.find(tenant)).policy == (await first).policy
