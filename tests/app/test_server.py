@@ -12,6 +12,11 @@ from gateway.config.settings import Settings
 from tests.journeys.stage import settings_for, stage
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
 def settings(folder: Path, **fields: Any) -> Settings:
     return settings_for(folder, "http://127.0.0.1:9/v1").model_copy(update=fields)
 
@@ -46,7 +51,7 @@ def test_a_taken_address_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_the_admin_port_is_the_second(tmp_path: Path) -> None:
-    both = listen(settings_for(tmp_path, "http://127.0.0.1:9/v1", admin={"port": 0}))
+    both = listen(settings_for(tmp_path, "http://127.0.0.1:9/v1", admin={"port": free_port()}))
     assert len({address(one) for one in both}) == 2
     for one in both:
         one.close()
@@ -65,7 +70,7 @@ def test_an_ipv6_address_reads_as_in_an_url(tmp_path: Path) -> None:
 async def test_what_is_served_is_said_once_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with stage(tmp_path, admin={"port": 0}) as on:
+    async with stage(tmp_path, admin={"port": free_port()}) as on:
         gateway, admin = capsys.readouterr().out.splitlines()
     assert gateway == f"gateway listening on {on.base_url}"
     assert admin.startswith("admin listening on http://127.0.0.1:")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.journeys.held import patience
 from tests.journeys.stage import Stage, stage
 
 
@@ -20,5 +21,5 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 async def shared_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A gateway for all tests of a file that count only what they add to it."""
-    async with stage(tmp_path_factory.mktemp("gateway")) as one:
+    async with patience(), stage(tmp_path_factory.mktemp("gateway")) as one:
         yield one

@@ -12,7 +12,7 @@ from typing import TypeVar
 from tests.journeys.caller import Caller, whole_answer
 from tests.journeys.stage import Stage, body
 
-AT_ONCE_MAX = 24
+AT_ONCE_MAX = 12
 MARKS_MAX = 60
 T = TypeVar("T")
 U = TypeVar("U")

@@ -7,10 +7,15 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from gateway.adapters import ledger
 from tests.fakes.rawserver import RawServer, Script, read_request, send, wait_for
+from tests.journeys.caller import Caller, calling
 from tests.journeys.stage import WAIT_SECONDS_MAX, Stage, stage, until
 
 STREAM_HEAD = (
@@ -20,7 +25,20 @@ JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
 LAST = b"0\r\n\r\n"
 ROUND_TRIPS = 5
+TURN = 16
 SOON = {"seconds_max": 1}  # a test that failed leaves exchanges that nobody ends
+
+
+@asynccontextmanager
+async def patience() -> AsyncIterator[None]:
+    """A ledger without limits of time inside: a machine busy with tests is no dead database.
+
+    What becomes of requests past these limits is told in tests of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOLD_SECONDS_MAX", "SETTLE_SECONDS_MAX"):
+            patch.setattr(ledger, name, WAIT_SECONDS_MAX, raising=False)
+        yield
 
 
 def chunk(data: bytes) -> bytes:
@@ -40,10 +58,23 @@ def stepwise(head: bytes, pieces: Sequence[bytes], gates: Sequence[asyncio.Event
 async def stage_before(folder: Path, upstream: RawServer) -> AsyncIterator[Stage]:
     """A gateway in front of an upstream that speaks in raw bytes; what waits too long, fails."""
     async with (
+        patience(),
         asyncio.timeout(WAIT_SECONDS_MAX),
         stage(folder, upstream={"base_url": upstream.url}, shutdown=SOON) as on,
     ):
         yield on
+
+
+async def asked_in_turns(
+    on: Stage, upstream: RawServer, stack: AsyncExitStack, asked: list[dict[str, Any]]
+) -> list[Caller]:
+    """Callers whose requests are all with the upstream; no more of them at once than hold well."""
+    callers: list[Caller] = []
+    for one in asked:
+        callers.append(await stack.enter_async_context(calling(on.port, on.key, one)))
+        if len(callers) % TURN == 0 or len(callers) == len(asked):
+            await upstream.until(lambda server: len(server.requests) == len(callers))
+    return callers
 
 
 @asynccontextmanager

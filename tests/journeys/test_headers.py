@@ -130,7 +130,7 @@ async def test_what_the_upstream_is_told(shared_stage: Stage) -> None:
 
 async def test_the_body_and_the_query_are_the_client_s(shared_stage: Stage) -> None:
     on = shared_stage
-    content = b' {"input" : "\xc3\xa9 \\u00e9",\n"model":"gpt-5-mini", "x": [1.0, 1e2], "x": {} }\n'
+    content = b' {"input" : "\xc3\xa9 \\u00e9",\n"model":"gpt-5-mini", "x": [1.0, 1e2], "y": {} }\n'
     async with on.client() as client:
         answer = await client.post(
             f"{on.base_url}/responses?a=1&a=%2F%20&b",

@@ -14,6 +14,7 @@ from gateway.core.money import PUSD_PER_USD
 from tests.fakes.rawserver import RawServer, read_request, send, wait_for
 from tests.journeys.caller import calling, whole_answer
 from tests.journeys.cuts import all_of
+from tests.journeys.held import patience
 from tests.journeys.stage import TENANT, Stage, body, make_key, stage, until
 
 OTHER_TENANT = "acme/ads"
@@ -108,7 +109,7 @@ def assert_gauges(samples: Samples, entries: list[EntryRow]) -> None:
 
 
 async def test_metrics_agree_with_the_entries(tmp_path: Path) -> None:
-    async with stage(tmp_path, policy={"unpriced": "record"}) as on:
+    async with patience(), stage(tmp_path, policy={"unpriced": "record"}) as on:
         keys = [on.key, make_key(on.engine, OTHER_TENANT)]
         asked = [
             (key, body(text, model=name, stream=is_stream))

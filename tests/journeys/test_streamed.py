@@ -15,6 +15,7 @@ from tests.journeys.cuts import replayed
 from tests.journeys.held import (
     LAST,
     STREAM_HEAD,
+    asked_in_turns,
     chunk,
     ledger_held,
     quiet,
@@ -100,11 +101,8 @@ async def test_nothing_completes_before_its_cost_is_on_disk(
         stage_before(tmp_path, upstream) as on,
         AsyncExitStack() as stack,
     ):
-        callers = [
-            await stack.enter_async_context(calling(on.port, on.key, body())) for _ in splits
-        ]
+        callers = await asked_in_turns(on, upstream, stack, [body()] * len(splits))
         await all_read(callers, 1)
-        await upstream.until(lambda server: len(server.requests) == len(splits))
         async with ledger_held(on):
             gate.set()
             await all_read(callers, BEFORE)
@@ -133,8 +131,8 @@ async def quiet_callers(callers: list[Caller]) -> None:
 async def test_whoever_has_seen_the_end_finds_its_entry(shared_stage: Stage) -> None:
     on = shared_stage
     before = len(on.entries())
-    for number in range(20):
-        async with calling(on.port, on.key, body(f"{number} [sim: split=7]")) as caller:
+    for number in range(8):
+        async with calling(on.port, on.key, body(f"{number} [sim: split=31]")) as caller:
             while not (b"response.completed" in caller.body and caller.body.endswith(b"\n\n")):
                 await caller.read(caller.body_bytes + 1)
             assert len(on.entries()) == before + number + 1

@@ -15,6 +15,7 @@ from tests.journeys.held import (
     CHUNKED,
     JSON_HEAD,
     LAST,
+    asked_in_turns,
     chunk,
     ledger_held,
     quiet,
@@ -49,11 +50,8 @@ async def test_the_last_chunk_waits_for_the_ledger(tmp_path: Path, cut: Cut) -> 
         stage_before(tmp_path, upstream) as on,
         AsyncExitStack() as stack,
     ):
-        callers = [
-            await stack.enter_async_context(calling(on.port, on.key, body(stream=False)))
-            for _ in splits
-        ]
-        await upstream.until(lambda server: len(server.requests) == len(splits))
+        asked = [body(stream=False)] * len(splits)
+        callers = await asked_in_turns(on, upstream, stack, asked)
         async with ledger_held(on):
             gate.set()
             await all_read(callers, 1)
