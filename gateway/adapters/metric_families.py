@@ -32,6 +32,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "gateway_active_requests": ("Requests under way.", ("kind",)),
     "gateway_upstream_healthy": ("1 when the upstream answers.", ("upstream",)),
     "gateway_ledger_queue_depth": ("Postings that wait for the ledger.", ()),
+    "gateway_journal_bytes": ("What the journal keeps for the database.", ()),
     "gateway_build_info": ("What runs; always 1.", ("version", "python")),
 }
 HISTOGRAMS: dict[str, tuple[str, tuple[str, ...], tuple[float, ...]]] = {
@@ -88,6 +89,7 @@ BORN: dict[str, tuple[tuple[str, ...], ...]] = {
     "gateway_label_overflow_total": (("tenant", "model", "reason", "route", "upstream"),),
     "gateway_ledger_failures_total": (),
     "gateway_ledger_queue_depth": (),
+    "gateway_journal_bytes": (),
     "gateway_ledger_batch_seconds": (),
 }
 

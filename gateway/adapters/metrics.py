@@ -161,6 +161,10 @@ class Metrics:
         """Ask for the ledger's queue depth at each scrape."""
         self._gauges["gateway_ledger_queue_depth",].set_function(depth)
 
+    def watch_journal(self, size_bytes: Callable[[], int]) -> None:
+        """Ask for the journal's size at each scrape."""
+        self._gauges["gateway_journal_bytes",].set_function(size_bytes)
+
     def render(self) -> bytes:
         """All series as text. It takes milliseconds and asks the ledger: off the event loop."""
         return generate_latest(self._registry)

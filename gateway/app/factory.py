@@ -20,8 +20,10 @@ from fastapi import FastAPI, Request, Response
 
 from gateway import __version__
 from gateway.adapters import migrate
+from gateway.adapters.adoption import adopt_journals
 from gateway.adapters.database import open_engine
 from gateway.adapters.directory import Directory
+from gateway.adapters.journal import Journal
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.logs import log_exchange
 from gateway.adapters.metrics import Metrics
@@ -126,17 +128,9 @@ class _Parts:
             stale_seconds_max=settings.keys.stale_seconds_max,
             cached_max=settings.keys.cached_max,
         )
-        self.ledger = Ledger(
-            engine=self.engine,
-            owner_id=self.owner.id,
-            now_us=_now_us,
-            queue_max=settings.limits.queue_length_max,
-            batch_max=settings.ledger.batch_max,
-            lease_seconds=settings.ledger.lease_seconds,
-            on_batch=self.metrics.batch,
-            on_news=self.tenants.hear,
-        )
+        self.ledger = self._make_ledger()
         self.metrics.watch_queue(lambda: self.ledger.queue_depth)
+        self.metrics.watch_journal(lambda: self.ledger.journal_bytes)
         self.upstream = _upstream(settings)
         self.relay = Relay(
             upstream=self.upstream,
@@ -163,6 +157,24 @@ class _Parts:
             request_bytes_max=settings.limits.request_bytes_max,
         )
 
+    def _make_ledger(self) -> Ledger:
+        chosen = self.settings.ledger
+        return Ledger(
+            engine=self.engine,
+            owner_id=self.owner.id,
+            now_us=_now_us,
+            queue_max=self.settings.limits.queue_length_max,
+            batch_max=chosen.batch_max,
+            lease_seconds=chosen.lease_seconds,
+            on_batch=self.metrics.batch,
+            on_news=self.tenants.hear,
+            journal=Journal(
+                self.settings.state_dir, self.owner.id, bytes_max=chosen.journal_bytes_max
+            ),
+            outage=chosen.outage,
+            on_failure=self.metrics.ledger_failed,
+        )
+
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         """From the schema to the last settlement."""
@@ -171,7 +183,7 @@ class _Parts:
             self.metrics.tenant_seen(tenant.path)
         self.ledger.start()
         try:
-            await self._resolve_orphans()
+            await self._take_over()
             async with asyncio.TaskGroup() as tasks:
                 sweep = tasks.create_task(self._sweep())
                 yield
@@ -200,11 +212,13 @@ class _Parts:
         while True:
             await asyncio.sleep(self.settings.ledger.lease_seconds / SWEEPS_PER_LEASE)
             try:
-                await self._resolve_orphans()
+                await self._take_over()
             except Exception:
                 log.exception("holds of dead owners could not be settled; tried again later")
 
-    async def _resolve_orphans(self) -> None:
+    async def _take_over(self) -> None:
+        """What the dead settled is exact; only what is then still held is the worst case."""
+        await adopt_journals(self.ledger, self.settings.state_dir)
         resolved = await resolve_orphans(
             self.ledger,
             engine=self.engine,

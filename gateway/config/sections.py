@@ -166,6 +166,10 @@ class Ledger(Section):
     """Records written in one transaction."""
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     """SQLite only: FULL survives a loss of power, NORMAL the end of a process."""
+    outage: Literal["refuse", "journal"] = "refuse"
+    """While the database is away, new requests are refused, or held in the journal alone."""
+    journal_bytes_max: Bytes = 1024 * 1024 * 1024
+    """The journal in state_dir, which takes what settles while the database is away."""
 
 
 class Shutdown(Section):

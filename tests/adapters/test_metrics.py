@@ -235,6 +235,7 @@ def test_the_parts_of_the_gateway(metrics: Metrics) -> None:
     metrics.batch(Tried(duration_seconds=0.5, is_committed=True))
     metrics.batch(Tried(duration_seconds=0.5, is_committed=False))
     metrics.watch_queue(lambda: 7)
+    metrics.watch_journal(lambda: 11)
 
     upstream = {"upstream": "api.openai.com"}
     assert value(metrics, "gateway_overhead_seconds_sum", stage="hold") == pytest.approx(0.001)
@@ -245,6 +246,7 @@ def test_the_parts_of_the_gateway(metrics: Metrics) -> None:
     assert value(metrics, "gateway_ledger_batch_seconds_sum") == pytest.approx(1.0)
     assert value(metrics, "gateway_ledger_failures_total") == 1
     assert value(metrics, "gateway_ledger_queue_depth") == 7
+    assert value(metrics, "gateway_journal_bytes") == 11
 
 
 def test_costs_come_from_the_ledger() -> None:
