@@ -29,10 +29,6 @@ class Change:
     kind: str
     subject: str
 
-    def touches(self, key_id: str, tenant: str) -> bool:
-        """Whether it may matter to this key of this tenant."""
-        return self.subject in {key_id, *ancestry(tenant)}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from sqlalchemy import Engine, delete
@@ -137,7 +136,7 @@ def test_every_administrative_change_is_logged(
     key = directory.issue_key("acme")
     log = ChangeLog()
     read(engine, log)
-    partial(verb, directory, key.id)()
+    verb(directory, key.id)
     news = read(engine, log)
     assert news.changes is not None
     assert {change.kind for change in news.changes} == ({kind_of_change} if is_logged else set())

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select
 
 from gateway.adapters import schema
@@ -15,6 +17,7 @@ from gateway.adapters.rows import (
     hold_row,
     lines_from_text,
     rollup_row,
+    storable_text,
 )
 from gateway.core.prices import CostLine
 from tests import builders
@@ -119,3 +122,31 @@ def test_an_hour_is_that_of_admission_and_its_model_the_price_books() -> None:
     assert rollup_row(late)[0] == (0, "acme/search", "k00000000001", "gpt-test", "default")
     bare = builders.exchange(hold=builders.hold(price=None), service_tier=None, usage=None)
     assert rollup_row(bare)[0][3:] == ("other", "")
+
+
+@given(text=st.text(st.characters(categories=["L", "N", "P", "Zs", "Cc", "Cs"])))
+def test_what_can_be_kept_is_kept_as_it_is(text: str) -> None:
+    kept = storable_text(text)
+    assert "\0" not in kept
+    kept.encode()
+    if "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text):
+        assert kept == text
+
+
+def test_no_name_costs_an_entry_its_cost(engine: Engine) -> None:
+    """Neither database keeps NUL and half a surrogate pair alike, so neither is asked to."""
+    bad = "a\0b\ud800"
+    hold = builders.hold(model=bad, service_tier=bad, tags={bad: bad})
+    exchange = builders.exchange(
+        hold=hold, response_id=bad, model=bad, service_tier=bad, reason=bad, upstream_request_id=bad
+    )
+    names = schema.entry.c.keys()
+    with write_transaction(engine) as connection:
+        row = dict(zip(names, entry_row(exchange), strict=True))
+        connection.execute(insert(schema.entry).values(row))
+    with engine.connect() as connection:
+        read = connection.execute(select(schema.entry)).one()
+    assert read.model.startswith("a\ufffdb")
+    assert read.cost_pusd == exchange.cost_pusd
+    cell, _ = rollup_row(exchange)
+    assert cell[4] == read.service_tier
