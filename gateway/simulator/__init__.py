@@ -6,7 +6,11 @@ of `input`, or in `metadata.sim` without the brackets.
 
 What is said
     kind=text|reasoning|function_call|web_search|parsed|refusal|keepalive|incomplete|failed|error
-    output=TOKENS  reasoning=TOKENS  searches=N  keepalive=EVENTS (one after so many)
+         annotations|audio|queued  reasoning_text|reasoning_part (streamed as it is)
+         file_search|code_interpreter|image_generation|mcp|mcp_failed|shell|tool_search|compaction
+         mcp_approval|custom_tool|apply_patch|computer|local_shell (the client has to act)
+    output=TOKENS  reasoning=TOKENS  searches=N  calls=N (of the kind's tool)
+    partials=N (images)  keepalive=EVENTS (one after so many)
     reason=max_output_tokens|content_filter|…   of kind=incomplete
     when=before|after (output)  code=…  message=…  flat (not nested)   of kind=failed and kind=error
     usage=in:1200,cached:1024,write:0,out:300,reasoning:100 | null | zero | wrong:SHAPE
@@ -15,7 +19,8 @@ What is said
     replay=NAME   bytes that were registered in process
 How it is sent
     delay=MS before the head  slow=MS for each event  pace=EVENTS per second  early_hints
-    status=NNN  times=N (only so often)  retry_after=SECONDS
+    slow_head=MS for each header  hang_up=unanswered|head  trailers
+    status=NNN  times=N (only so often)  retry_after=SECONDS  should_retry=true|false
     split=BYTES|random:SEED|join   the pieces that are written, whatever the events' borders
     cut=AT (closed)  reset=AT (RST)  stall=AT,SECONDS
         AT: so many body bytes, terminal, or terminal+BYTES

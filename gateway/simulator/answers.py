@@ -148,9 +148,14 @@ def _encoding(faults: Faults) -> Headers:
 def _error_headers(error: ApiError, faults: Faults) -> Headers:
     if error.status == 401:  # noqa: PLR2004 - the status is its own name
         return [("www-authenticate", 'Bearer realm="OpenAI API"')]
+    retried = [("x-should-retry", faults.should_retry)] if faults.should_retry else []
     if error.status in RETRIED:
         seconds = faults.retry_after_seconds
-        return [("retry-after", str(seconds)), ("retry-after-ms", str(seconds * 1000))]
+        return [
+            ("retry-after", str(seconds)),
+            ("retry-after-ms", str(seconds * 1000)),
+            *retried,
+        ]
     if 300 <= error.status < 400:  # noqa: PLR2004 - redirections
         return [("location", "/v1/elsewhere")]
-    return []
+    return retried

@@ -21,7 +21,7 @@ from gateway.simulator.answers import (
 from gateway.simulator.directive import DirectiveInvalid, JsonObject, find_directive, read_words
 from gateway.simulator.faults import NO_FAULTS, Faults, make_faults
 from gateway.simulator.http import Received
-from gateway.simulator.items import Ids
+from gateway.simulator.ids import Ids
 from gateway.simulator.oracle import Oracle, Served
 from gateway.simulator.plan import make_plan
 from gateway.simulator.replay import Replays

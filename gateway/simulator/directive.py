@@ -14,15 +14,16 @@ Words = dict[str, str]
 
 SCRIPT_WORDS = """
     kind output reasoning searches reason when code message flat keepalive usage tier snapshot
-    huge huge_where replay polls
+    huge huge_where replay polls calls partials
 """
 FAULT_WORDS = """
     cut reset stall slow pace split crlf cr bom comment no_terminal no_blank_line done garbage
     gzip no_event_lines delay status retry_after times early_hints close_delimited chunked
+    slow_head hang_up should_retry trailers
 """
 _KNOWN = frozenset((SCRIPT_WORDS + FAULT_WORDS).split())
 _BRACKETED = re.compile(r"\[sim:([^\]]*)\]")
-_MODEL_OUTPUT = frozenset({"function_call", "reasoning", "web_search_call"})
+_MODEL_OUTPUT = frozenset({"reasoning", "compaction", "mcp_list_tools", "mcp_approval_request"})
 
 
 class DirectiveInvalid(ValueError):
@@ -80,7 +81,8 @@ def whole_number(words: Words, name: str, default: int = 0) -> int:
 def _is_model_output(item: object) -> bool:
     if not isinstance(item, dict):
         return False
-    return item.get("role") == "assistant" or item.get("type") in _MODEL_OUTPUT
+    kind = str(item.get("type"))
+    return item.get("role") == "assistant" or kind in _MODEL_OUTPUT or kind.endswith("_call")
 
 
 def _strings(value: object) -> Iterator[str]:

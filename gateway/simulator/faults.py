@@ -11,6 +11,7 @@ from gateway.simulator.directive import DirectiveInvalid, Words, whole_number
 
 WAIT_MAX = 600_000.0  # milliseconds mostly; in seconds it is more than anyone waits
 JOINED_BYTES_MAX = 1024 * 1024
+HANG_UPS = frozenset({"", "unanswered", "head"})
 _CUT_SIZES = (1, 2, 3, 7, 29, 211, 1500)
 
 
@@ -30,6 +31,10 @@ class Faults:
     stall_seconds: float = 0.0
     event_delay_seconds: float = 0.0
     head_delay_seconds: float = 0.0
+    head_line_delay_seconds: float = 0.0
+    hang_up: str = ""  # before the answer, or amid its head
+    should_retry: str = ""  # as the header says it
+    has_trailers: bool = False
     split: str = ""
     line_end: bytes = b"\n"
     has_bom: bool = False
@@ -47,6 +52,10 @@ class Faults:
     refusals_max: int = 0  # how often `status` is answered; 0 is always
     retry_after_seconds: int = 1
 
+    def __post_init__(self) -> None:
+        if self.hang_up not in HANG_UPS:
+            raise DirectiveInvalid("hang_up is unanswered or head")
+
 
 NO_FAULTS = Faults()
 
@@ -60,6 +69,10 @@ def make_faults(words: Words) -> Faults:
         stall_seconds=_duration(seconds or "1"),
         event_delay_seconds=_event_delay(words),
         head_delay_seconds=_duration(words.get("delay", "0")) / 1000,
+        head_line_delay_seconds=_duration(words.get("slow_head", "0")) / 1000,
+        hang_up=words.get("hang_up", ""),
+        should_retry=words.get("should_retry", ""),
+        has_trailers="trailers" in words,
         split=_split(words.get("split", "")),
         line_end=b"\r\n" if "crlf" in words else b"\r" if "cr" in words else b"\n",
         has_bom="bom" in words,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from gateway.simulator.directive import JsonObject
 from gateway.simulator.faults import Faults
-from gateway.simulator.items import FILLER
 from gateway.simulator.script import TERMINAL_TYPES
+from gateway.simulator.tool_narration import FILLER
 
 MIB = 1024 * 1024
 FILLER_BLOCK = b"A" * (64 * 1024)

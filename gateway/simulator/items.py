@@ -3,49 +3,22 @@
 A piece counts as one token. Pure; how items become events belongs to `narration`.
 """
 
-import hashlib
 import itertools
 import json
 from dataclasses import dataclass
 
 from gateway.simulator.directive import JsonObject
+from gateway.simulator.ids import Ids, sliced
 from gateway.simulator.plan import Plan, chosen_function
 from gateway.simulator.schema import instance_of
+from gateway.simulator.tools import CLIENT_KINDS, Item, tool_items
 
-FILLER = "\ue000"  # stands for the bulk of a huge event; `framing` writes the bulk in its place
-ARGUMENT_PIECE_LENGTH = 4
 _TEXT = (
     "Every byte that arrives is passed on at once, and only when the last event has gone by is "
     "its usage read, priced and written down; nothing is lost on the way, nothing is counted "
     "twice, and the sum is exact to the last digit."
 )
 _REFUSAL = "I am sorry, but the simulator will not help with that."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ids:
-    """All ids of one response, derived from its stem, so that a fixed stem gives fixed bytes."""
-
-    stem: str
-
-    @property
-    def response(self) -> str:
-        return f"resp_{self.stem}"
-
-    def item(self, prefix: str, number: int) -> str:
-        return f"{prefix}_{self.stem[:16]}{self.noise(f'{prefix}{number}', 34)}"
-
-    def noise(self, salt: str, length: int) -> str:
-        return hashlib.sha256(f"{self.stem}/{salt}".encode()).hexdigest()[:length]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One output item as it stands at the end, and its text as it is streamed."""
-
-    final: JsonObject
-    pieces: tuple[str, ...] = ()
-    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,32 +36,49 @@ def make_output(body: JsonObject, plan: Plan, ids: Ids) -> Output:
     allowed = body.get("max_output_tokens") or 10**9
     wanted = _pieces(body, plan)
     reasoning = min(plan.reasoning_tokens, allowed)
-    pieces = wanted[: allowed - reasoning]
-    is_truncated = plan.reasoning_tokens + len(wanted) > allowed
+    asked = tool_items(plan.kind, plan.calls, ids)
+    calls, written = _affordable(asked, allowed - reasoning)
+    pieces = wanted[: allowed - reasoning - written]
+    is_truncated = (
+        reasoning < plan.reasoning_tokens or len(calls) < len(asked) or len(pieces) < len(wanted)
+    )
     is_cut = is_truncated or plan.kind == "incomplete" or plan.is_failure
     items: list[Item] = []
     if reasoning:
-        items.append(_reasoning_item(body, ids, reasoning))
+        items.append(_reasoning_item(body, plan, ids, reasoning))
     items += [_search_item(ids, number) for number in range(plan.searches)]
+    items += calls
     if plan.huge_mib:
         items.append(_image_item(ids))
-    if pieces or not is_truncated:
+    if pieces or not (is_truncated or plan.kind in CLIENT_KINDS):
         items.append(_spoken_item(body, plan, ids, pieces, is_cut=is_cut))
     return Output(
         items=tuple(items),
-        output_tokens=reasoning + len(pieces),
+        output_tokens=reasoning + written + len(pieces),
         reasoning_tokens=reasoning,
         is_truncated=is_truncated,
     )
 
 
+def _affordable(calls: list[Item], allowed_tokens: int) -> tuple[list[Item], int]:
+    """The calls that fit, and what they count."""
+    written = 0
+    for number, call in enumerate(calls):
+        if written + call.written_tokens > allowed_tokens:
+            return calls[:number], written
+        written += call.written_tokens
+    return calls, written
+
+
 def _pieces(body: JsonObject, plan: Plan) -> tuple[str, ...]:
+    if plan.kind in CLIENT_KINDS:
+        return ()
     if plan.kind == "function_call":
         function = chosen_function(body) or {}
-        return _sliced(_compact(instance_of(function.get("parameters") or {"type": "object"})))
+        return sliced(_compact(instance_of(function.get("parameters") or {"type": "object"})))
     if plan.kind == "parsed":
         form = body.get("text", {}).get("format", {})
-        return _sliced(_compact(instance_of(form.get("schema") or {"type": "object"})))
+        return sliced(_compact(instance_of(form.get("schema") or {"type": "object"})))
     words = (_REFUSAL if plan.kind == "refusal" else _TEXT).split()
     count = len(words) if plan.kind == "refusal" else plan.output_tokens
     spoken = itertools.islice(itertools.cycle(words), count)
@@ -97,11 +87,6 @@ def _pieces(body: JsonObject, plan: Plan) -> tuple[str, ...]:
 
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _sliced(text: str) -> tuple[str, ...]:
-    step = ARGUMENT_PIECE_LENGTH
-    return tuple(text[at : at + step] for at in range(0, len(text), step))
 
 
 def _spoken_item(
@@ -131,6 +116,8 @@ def _message(plan: Plan, ids: Ids, text: str, status: str) -> JsonObject:
         part: JsonObject = {"type": "refusal", "refusal": text}
     else:
         citations = [_citation(number, len(text)) for number in range(plan.searches)]
+        if plan.kind == "annotations":
+            citations = _every_citation(ids, len(text))
         part = {"type": "output_text", "annotations": citations, "logprobs": [], "text": text}
     return {
         "id": ids.item("msg", 0),
@@ -151,7 +138,22 @@ def _citation(number: int, length: int) -> JsonObject:
     }
 
 
-def _reasoning_item(body: JsonObject, ids: Ids, tokens: int) -> Item:
+def _every_citation(ids: Ids, length: int) -> list[JsonObject]:
+    """One of each kind."""
+    file = {"file_id": f"file-{ids.noise('cited', 22)}"}
+    named = {**file, "filename": "simulated.txt"}
+    container = {"container_id": f"cntr_{ids.noise('cited', 48)}", **named}
+    return [
+        _citation(0, length),
+        {"type": "file_citation", **named, "index": length},
+        {"type": "container_file_citation", **container, "start_index": 0, "end_index": length},
+        {"type": "file_path", **file, "index": length},
+    ]
+
+
+def _reasoning_item(body: JsonObject, plan: Plan, ids: Ids, tokens: int) -> Item:
+    if plan.is_reasoning_told:
+        return _told_reasoning(ids, tokens)
     asked = body.get("reasoning")
     is_told = isinstance(asked, dict) and bool(asked.get("summary"))
     pieces = ("**Counting", " what", " this", " costs**") if is_told else ()
@@ -160,6 +162,14 @@ def _reasoning_item(body: JsonObject, ids: Ids, tokens: int) -> Item:
         final["encrypted_content"] = ids.noise("encrypted", 64) * (1 + tokens // 16)
     if pieces:
         final["summary"] = [{"type": "summary_text", "text": "".join(pieces)}]
+    return Item(final=final, pieces=pieces)
+
+
+def _told_reasoning(ids: Ids, tokens: int) -> Item:
+    """As hosts of open models send it: the whole text, not a summary."""
+    pieces = tuple(itertools.islice(itertools.cycle(("Count", " and", " tell")), tokens))
+    content = [{"type": "reasoning_text", "text": "".join(pieces)}]
+    final = {"id": ids.item("rs", 0), "type": "reasoning", "summary": [], "content": content}
     return Item(final=final, pieces=pieces)
 
 

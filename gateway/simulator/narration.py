@@ -6,10 +6,14 @@ Numbers the events only by where they belong (`output_index`); `script` adds the
 from collections.abc import Iterator
 
 from gateway.simulator.directive import JsonObject
-from gateway.simulator.items import FILLER, Ids, Item
+from gateway.simulator.ids import Ids
 from gateway.simulator.plan import Plan
+from gateway.simulator.tool_narration import OPENINGS, tell_tool
+from gateway.simulator.tools import Item
 
 OBFUSCATION_LENGTH_MAX = 16
+_NOT_PADDED = ("refusal", "custom_tool", "shell_call_output", "audio")
+_AUDIO = "UklGRiQAAABXQVZFZm10IBAAAAABAAEA"
 
 
 def tell_item(item: Item, index: int, plan: Plan, padding: Ids | None) -> Iterator[JsonObject]:
@@ -19,9 +23,7 @@ def tell_item(item: Item, index: int, plan: Plan, padding: Ids | None) -> Iterat
         "message": _tell_message,
         "function_call": _tell_function_call,
         "reasoning": _tell_reasoning,
-        "web_search_call": _tell_search,
-        "image_generation_call": _tell_image,
-    }[item.final["type"]]
+    }.get(item.final["type"], tell_tool)
     for event in tell(item, index, plan):
         yield _padded(event, padding)
     if not _breaks_off(item, plan):
@@ -35,9 +37,7 @@ def _breaks_off(item: Item, plan: Plan) -> bool:
 def _opened(final: JsonObject) -> JsonObject:
     empty: JsonObject = {"status": "in_progress", "content": [], "arguments": "", "summary": []}
     opened = {name: empty.get(name, value) for name, value in final.items()}
-    if final["type"] == "web_search_call":
-        opened["action"] = {"type": "search"}
-    return opened
+    return {**opened, **OPENINGS.get(final["type"], {})}
 
 
 def _tell_message(item: Item, index: int, plan: Plan) -> Iterator[JsonObject]:
@@ -50,6 +50,8 @@ def _tell_message(item: Item, index: int, plan: Plan) -> Iterator[JsonObject]:
     yield {"type": "response.content_part.added", **place, "part": {"type": name, **empty}}
     for piece in item.pieces:
         yield {"type": f"response.{name}.delta", **place, "delta": piece, **extra}
+    if plan.kind == "audio":
+        yield from _tell_audio(item)
     if _breaks_off(item, plan):
         return
     for number, annotation in enumerate(part.get("annotations", [])):
@@ -77,7 +79,10 @@ def _tell_function_call(item: Item, index: int, plan: Plan) -> Iterator[JsonObje
         }
 
 
-def _tell_reasoning(item: Item, index: int, _plan: Plan) -> Iterator[JsonObject]:
+def _tell_reasoning(item: Item, index: int, plan: Plan) -> Iterator[JsonObject]:
+    if plan.is_reasoning_told:
+        yield from _tell_reasoning_text(item, index, plan)
+        return
     if not item.pieces:
         return
     place: JsonObject = {"item_id": item.final["id"], "output_index": index, "summary_index": 0}
@@ -89,32 +94,31 @@ def _tell_reasoning(item: Item, index: int, _plan: Plan) -> Iterator[JsonObject]
     yield {"type": f"{name}_part.done", **place, "part": item.final["summary"][0]}
 
 
-def _tell_search(item: Item, index: int, _plan: Plan) -> Iterator[JsonObject]:
-    for step in ("in_progress", "searching", "completed"):
-        yield {
-            "type": f"response.web_search_call.{step}",
-            "item_id": item.final["id"],
-            "output_index": index,
-        }
+def _tell_reasoning_text(item: Item, index: int, plan: Plan) -> Iterator[JsonObject]:
+    """The API has a content part for it, and some hosts events of their own."""
+    place: JsonObject = {"item_id": item.final["id"], "output_index": index, "content_index": 0}
+    part = "reasoning_part" if plan.kind == "reasoning_part" else "content_part"
+    empty = {"type": "reasoning_text", "text": ""}
+    yield {"type": f"response.{part}.added", **place, "part": empty}
+    for piece in item.pieces:
+        yield {"type": "response.reasoning_text.delta", **place, "delta": piece}
+    yield {"type": "response.reasoning_text.done", **place, "text": "".join(item.pieces)}
+    yield {"type": f"response.{part}.done", **place, "part": item.final["content"][0]}
 
 
-def _tell_image(item: Item, index: int, plan: Plan) -> Iterator[JsonObject]:
-    place: JsonObject = {"item_id": item.final["id"], "output_index": index}
-    for step in ("in_progress", "generating"):
-        yield {"type": f"response.image_generation_call.{step}", **place}
-    yield {
-        "type": "response.image_generation_call.partial_image",
-        **place,
-        "partial_image_b64": FILLER if plan.huge_where == "delta" else "",
-        "partial_image_index": 0,
-    }
-    yield {"type": "response.image_generation_call.completed", **place}
+def _tell_audio(item: Item) -> Iterator[JsonObject]:
+    """What is said, spoken: these events name neither item nor place."""
+    for piece in item.pieces:
+        yield {"type": "response.audio.transcript.delta", "delta": piece}
+        yield {"type": "response.audio.delta", "delta": _AUDIO}
+    yield {"type": "response.audio.transcript.done"}
+    yield {"type": "response.audio.done"}
 
 
 def _padded(event: JsonObject, padding: Ids | None) -> JsonObject:
     """Hide the length of what is said, as the API does, except where it does not."""
-    is_delta = event["type"].endswith(".delta") and "refusal" not in event["type"]
-    if padding is None or not is_delta:
+    kind = event["type"]
+    if padding is None or not kind.endswith(".delta") or any(name in kind for name in _NOT_PADDED):
         return event
     length = 1 + int(padding.noise(event["delta"], 4), 16) % OBFUSCATION_LENGTH_MAX
     return {**event, "obfuscation": padding.noise(f"pad{event['delta']}", length)}

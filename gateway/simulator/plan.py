@@ -13,21 +13,13 @@ from gateway.simulator.directive import (
     newest_text,
     whole_number,
 )
+from gateway.simulator.tools import CLIENT_KINDS, TOOL_KINDS
 
-KINDS = frozenset(
-    {
-        "text",
-        "reasoning",
-        "function_call",
-        "web_search",
-        "incomplete",
-        "failed",
-        "error",
-        "refusal",
-        "keepalive",
-        "parsed",
-    }
-)
+KINDS = TOOL_KINDS | {
+    "text", "reasoning", "reasoning_text", "reasoning_part", "function_call", "web_search",
+    "incomplete", "failed", "error", "refusal", "keepalive", "parsed", "annotations", "audio",
+    "queued",
+}  # fmt: skip
 OUTPUT_TOKENS_DEFAULT = 24
 OUTPUT_TOKENS_MAX = 200_000
 REASONING_TOKENS = {"minimal": 8, "low": 32, "medium": 64, "high": 128, "xhigh": 256, "max": 512}
@@ -42,6 +34,8 @@ class Plan:
     output_tokens: int = OUTPUT_TOKENS_DEFAULT
     reasoning_tokens: int = 0
     searches: int = 0
+    calls: int = 1  # of the kind's tool
+    partials: int = 1  # images before the whole one
     reason: str = "max_output_tokens"  # of an incomplete response
     is_late: bool = False  # a failure after output, with usage
     error_code: str = "server_error"
@@ -68,6 +62,16 @@ class Plan:
     def is_failure(self) -> bool:
         return self.kind in {"failed", "error"}
 
+    @property
+    def is_reasoning_told(self) -> bool:
+        """Reasoning is streamed as it is, not as a summary."""
+        return self.kind in {"reasoning_text", "reasoning_part"}
+
+    @property
+    def context_calls(self) -> int:
+        """Calls whose results the model reads."""
+        return self.calls if self.kind in TOOL_KINDS - CLIENT_KINDS - {"compaction"} else 0
+
 
 def make_plan(body: JsonObject, words: Words) -> Plan:
     kind = words.get("kind") or _derived_kind(body)
@@ -75,7 +79,9 @@ def make_plan(body: JsonObject, words: Words) -> Plan:
         kind=kind,
         output_tokens=whole_number(words, "output", OUTPUT_TOKENS_DEFAULT),
         reasoning_tokens=whole_number(words, "reasoning", _reasoning_tokens(body, kind)),
-        searches=_searches(body, words, kind),
+        searches=_calls(body, words, "searches") if kind == "web_search" else 0,
+        calls=_calls(body, words, "calls"),
+        partials=whole_number(words, "partials", 1),
         reason=words.get("reason", "max_output_tokens"),
         is_late=words.get("when") == "after",
         error_code=words.get("code", "server_error"),
@@ -145,10 +151,10 @@ def _reasoning_tokens(body: JsonObject, kind: str) -> int:
     effort = _effort(body)
     if effort in REASONING_TOKENS:
         return REASONING_TOKENS[effort]
-    return REASONING_TOKENS["medium"] if kind == "reasoning" else 0
+    return REASONING_TOKENS["medium"] if kind.startswith("reasoning") else 0
 
 
-def _searches(body: JsonObject, words: Words, kind: str) -> int:
-    wanted = whole_number(words, "searches", 1) if kind == "web_search" else 0
+def _calls(body: JsonObject, words: Words, name: str) -> int:
+    wanted = whole_number(words, name, 1)
     allowed = body.get("max_tool_calls")
     return min(wanted, allowed) if isinstance(allowed, int) else wanted

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.simulator.directive import JsonObject
-from gateway.simulator.items import FILLER, Ids, Output, make_output
+from gateway.simulator.ids import Ids
+from gateway.simulator.items import Output, make_output
 from gateway.simulator.narration import tell_item
 from gateway.simulator.plan import Plan
+from gateway.simulator.tool_narration import FILLER
 from gateway.simulator.usage import (
     SEARCH_TOKENS,
     PrefixCache,
@@ -69,7 +71,8 @@ class Scene:
 
     @property
     def tool_usage(self) -> JsonObject:
-        return tool_usage_object(self.plan.searches)
+        is_drawn = self.plan.kind == "image_generation" and self.usage is not None
+        return tool_usage_object(self.plan.searches, images=self.plan.calls if is_drawn else 0)
 
 
 def make_scene(
@@ -83,7 +86,9 @@ def make_scene(
 ) -> Scene:
     """Count the response. `hidden_tokens` is what the chain before it puts into the context."""
     output = make_output(body, plan, ids)
-    read = input_tokens_of(body) + hidden_tokens + SEARCH_TOKENS * plan.searches
+    read = (
+        input_tokens_of(body) + hidden_tokens + SEARCH_TOKENS * (plan.searches + plan.context_calls)
+    )
     cached = cache.read(body, read)
     counted = usage_object(
         input_tokens=read,
@@ -132,9 +137,13 @@ def final_response(scene: Scene) -> JsonObject:
 
 
 def _events(scene: Scene) -> Iterator[JsonObject]:
-    yield {"type": "response.created", "response": first_response(scene)}
-    yield {"type": "response.in_progress", "response": first_response(scene)}
     plan = scene.plan
+    is_queued = plan.kind == "queued" or bool(scene.body.get("background"))
+    first = first_response(scene, "queued" if is_queued else "in_progress")
+    yield {"type": "response.created", "response": first}
+    if is_queued:
+        yield {"type": "response.queued", "response": first}
+    yield {"type": "response.in_progress", "response": first_response(scene)}
     options = scene.body.get("stream_options") or {}
     padding = scene.ids if options.get("include_obfuscation", True) else None
     if not plan.is_failure or plan.is_late:

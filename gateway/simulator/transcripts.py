@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.simulator.directive import JsonObject, read_words
 from gateway.simulator.faults import make_faults
 from gateway.simulator.framing import stream_segments
-from gateway.simulator.items import Ids
+from gateway.simulator.ids import Ids
 from gateway.simulator.plan import make_plan
 from gateway.simulator.script import TERMINAL_TYPES, Scene, make_scene, tell
 from gateway.simulator.usage import PrefixCache

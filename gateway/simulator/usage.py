@@ -13,7 +13,9 @@ BYTES_PER_TOKEN = 4
 CACHE_TOKENS_MIN = 1024  # shorter prompts are never cached
 CACHE_BLOCK_TOKENS = 128
 CACHE_ENTRIES_MAX = 4096
-SEARCH_TOKENS = 800  # what one search puts into the context
+SEARCH_TOKENS = 800  # what one search, or another tool's call, puts into the context
+IMAGE_INPUT_TOKENS = 48  # of one picture's prompt
+IMAGE_OUTPUT_TOKENS = 1056  # of one picture
 CACHE_WRITES_SINCE = (5, 6)  # older models do not report what they write
 _MODEL = re.compile(r"gpt-(\d+)(?:\.(\d+))?")
 
@@ -101,14 +103,15 @@ def overridden(word: str, counted: JsonObject) -> object:
     return _from_counts(word, counted)
 
 
-def tool_usage_object(searches: int) -> JsonObject:
+def tool_usage_object(searches: int, images: int = 0) -> JsonObject:
+    asked, drawn = images * IMAGE_INPUT_TOKENS, images * IMAGE_OUTPUT_TOKENS
     return {
         "image_gen": {
-            "input_tokens": 0,
-            "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
-            "output_tokens": 0,
-            "output_tokens_details": {"image_tokens": 0, "text_tokens": 0},
-            "total_tokens": 0,
+            "input_tokens": asked,
+            "input_tokens_details": {"image_tokens": 0, "text_tokens": asked},
+            "output_tokens": drawn,
+            "output_tokens_details": {"image_tokens": drawn, "text_tokens": 0},
+            "total_tokens": asked + drawn,
         },
         "web_search": {"num_requests": searches},
     }

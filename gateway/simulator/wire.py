@@ -15,6 +15,9 @@ from gateway.simulator.http import Headers, head_bytes
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n"
 CLOSE_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: a close becomes a reset
 ACKNOWLEDGE_POLLS_MAX = 1000
+TRAILER = "x-simulated-digest"
+LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK_WITH_TRAILER = b"0\r\n%b: done\r\n\r\n" % TRAILER.encode()
 
 
 class Severed(Exception):
@@ -59,14 +62,26 @@ class Sender:
         self._place_stops(0, is_terminal=False)
         if faults.has_early_hints:
             self.writer.write(EARLY_HINTS)
-        self.writer.write(head_bytes(self.answer.status, self._headers()))
-        await self.writer.drain()
+        await self._send_head(head_bytes(self.answer.status, self._headers()))
         await self._act_here()
         await self._send_body(Cutter(faults.split))
         if self.answer.is_chunked:
-            self.writer.write(b"0\r\n\r\n")
+            self.writer.write(LAST_CHUNK_WITH_TRAILER if faults.has_trailers else LAST_CHUNK)
         await self.writer.drain()
         if self.answer.is_close_delimited:
+            raise Severed
+
+    async def _send_head(self, head: bytes) -> None:
+        faults = self.answer.faults
+        if faults.hang_up == "unanswered":
+            raise Severed
+        if faults.hang_up == "head":
+            head = head[: len(head) // 2]
+        for line in head.splitlines(keepends=True) if faults.head_line_delay_seconds else [head]:
+            self.writer.write(line)
+            await self.writer.drain()
+            await asyncio.sleep(faults.head_line_delay_seconds)
+        if faults.hang_up:
             raise Severed
 
     async def _send_body(self, cutter: Cutter) -> None:
@@ -90,7 +105,9 @@ class Sender:
         if self.answer.is_close_delimited:
             return [*headers, ("connection", "close")]
         if self.answer.length is None:
-            return [*headers, ("connection", "keep-alive"), ("transfer-encoding", "chunked")]
+            trailer = [("trailer", TRAILER)] if self.answer.faults.has_trailers else []
+            coding = ("transfer-encoding", "chunked")
+            return [*headers, *trailer, ("connection", "keep-alive"), coding]
         length = str(self.answer.length)
         return [*headers, ("connection", "keep-alive"), ("content-length", length)]
 

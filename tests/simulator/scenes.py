@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.simulator.directive import find_directive, read_words
-from gateway.simulator.items import Ids
+from gateway.simulator.ids import Ids
 from gateway.simulator.plan import make_plan
 from gateway.simulator.script import Scene, make_scene, tell
 from gateway.simulator.usage import PrefixCache

@@ -45,6 +45,8 @@ def test_errors_say_when_to_come_back_and_where_to_go() -> None:
     assert ("location", "/v1/elsewhere") in error_answer(ApiError(307, "There.")).headers
     assert "www-authenticate" in dict(error_answer(ApiError(401, "No.")).headers)
     assert "retry-after" not in dict(error_answer(ApiError(400, "No.")).headers)
+    told = error_answer(ApiError(400, "No."), Faults(should_retry="true")).headers
+    assert ("x-should-retry", "true") in told
 
 
 def test_a_json_answer_knows_its_length() -> None:

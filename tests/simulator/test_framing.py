@@ -17,7 +17,7 @@ from gateway.simulator.framing import (
     json_bytes,
     stream_segments,
 )
-from gateway.simulator.items import FILLER
+from gateway.simulator.tool_narration import FILLER
 from tests.simulator.scenes import events, scene
 
 

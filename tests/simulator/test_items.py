@@ -1,7 +1,6 @@
 """Output items: what is said, as far as the limit allows."""
 
-from gateway.simulator.items import Ids
-from tests.simulator.scenes import IDS, scene
+from tests.simulator.scenes import scene
 
 LOOK = {
     "type": "function",
@@ -55,7 +54,13 @@ def test_searches_are_cited() -> None:
     assert len(message.final["content"][0]["annotations"]) == 2
 
 
-def test_ids_differ_by_item_and_follow_from_the_stem() -> None:
-    assert IDS.item("msg", 0) != IDS.item("msg", 1)
-    assert IDS.item("msg", 0) == Ids(stem=IDS.stem).item("msg", 0)
-    assert IDS.response == f"resp_{IDS.stem}"
+def test_reasoning_can_be_told_as_it_is() -> None:
+    reasoning, _ = scene("kind=reasoning_text; reasoning=5").output.items
+    assert reasoning.final["content"][0]["text"] == "".join(reasoning.pieces)
+    assert len(reasoning.pieces) == 5
+
+
+def test_every_kind_of_annotation() -> None:
+    (message,) = scene("kind=annotations").output.items
+    kinds = {one["type"] for one in message.final["content"][0]["annotations"]}
+    assert kinds == {"file_citation", "url_citation", "container_file_citation", "file_path"}

@@ -1,7 +1,10 @@
 """Breaks and pace, seen from a raw socket."""
 
+import asyncio
+import json
 import time
 import zlib
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -96,3 +99,31 @@ async def test_a_huge_event_arrives(sim: Simulator) -> None:
     whole = await respond(sim.base_url, "huge=2; huge_where=terminal", stream=False)
     assert len(whole.json["output"][0]["result"]) == 2 * 1024 * 1024
     assert all(served.is_complete for served in sim.served)
+
+
+async def test_it_hangs_up_before_and_amid_the_head(sim: Simulator) -> None:
+    for place, is_begun in {"unanswered": False, "head": True}.items():
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(sim.url).port)
+        content = json.dumps({"model": "gpt-5.6", "input": f"[sim: hang_up={place}]"}).encode()
+        writer.write(b"POST /v1/responses HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(content))
+        writer.write(content)
+        told = await reader.read()
+        assert bool(told) == is_begun
+        assert b"\r\n\r\n" not in told
+        writer.close()
+
+
+async def test_a_slow_head_is_whole(sim: Simulator) -> None:
+    reply = await respond(sim.base_url, "slow_head=1")
+    assert (reply.status, reply.ending) == (200, "final_chunk")
+
+
+async def test_trailers_are_announced_and_sent(sim: Simulator) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(sim.url).port)
+    content = json.dumps({"model": "gpt-5.6", "input": "[sim: trailers; chunked]"}).encode()
+    writer.write(b"POST /v1/responses HTTP/1.1\r\nconnection: close\r\n")
+    writer.write(b"content-length: %d\r\n\r\n" % len(content) + content)
+    told = await reader.read()
+    assert b"\r\ntrailer: x-simulated-digest\r\n" in told
+    assert told.endswith(b"\r\n0\r\nx-simulated-digest: done\r\n\r\n")
+    writer.close()
