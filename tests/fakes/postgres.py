@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,17 @@ class Server:
         """SIGINT ends sessions in good order; SIGQUIT is `pg_ctl stop -m immediate`."""
         if self._process is not None:
             self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL to all of its processes, as when the machine dies under them."""
+        if self._process is not None:
+            parent = self._process.pid
+            children = Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split()
+            for pid in (parent, *map(int, children)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process.wait(30)
             self._process = None
 

@@ -107,9 +107,14 @@ class ProcessStage:
 
 
 @asynccontextmanager
-async def process_stage(folder: Path, **environment: str) -> AsyncIterator[ProcessStage]:
-    """A stage with a gateway that runs; `environment` sets more, for example GATEWAY_LOG_LEVEL."""
-    url = f"sqlite:///{folder / 'gateway.db'}"
+async def process_stage(
+    folder: Path, *, database_url: str = "", **environment: str
+) -> AsyncIterator[ProcessStage]:
+    """A stage with a gateway that runs; `environment` sets more, for example GATEWAY_LOG_LEVEL.
+
+    Its database is a file in `folder`, or the empty one that is named.
+    """
+    url = database_url or f"sqlite:///{folder / 'gateway.db'}"
     engine = open_engine(url)
     async with Simulator(port=0) as simulator:
         stage = ProcessStage(
