@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 # A disk that hangs holds nobody up: what waits for it goes on, and says that it is not durable.
 DISK_SECONDS_MAX = 1.0
+_HUNG = "the disk does not answer"
 
 _Waiting = tuple[bytes, asyncio.Future[None]]
 
@@ -29,7 +30,8 @@ class Standby:
         self._journal = journal
         self._on_failure = on_failure
         self._waiting: list[_Waiting] = []
-        self._is_writing = False
+        self._writing: list[_Waiting] | None = None
+        self._is_hung = False
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     async def keep(self, posting: Posting) -> None:
@@ -37,12 +39,7 @@ class Standby:
 
         A caller that is cancelled does not take the record with it.
         """
-        waiter = self._put(posting)
-        done, _ = await asyncio.wait((waiter,), timeout=DISK_SECONDS_MAX)
-        if not done:
-            self._on_failure()
-            raise JournalFailed(f"the disk did not answer within {DISK_SECONDS_MAX} s")
-        waiter.result()
+        await self._put(posting)
 
     def note(self, posting: Posting) -> None:
         """The same, and nobody waits."""
@@ -64,33 +61,54 @@ class Standby:
         waiter = asyncio.get_running_loop().create_future()
         waiter.add_done_callback(_seen)
         self._waiting.append((record, waiter))
+        if self._is_hung:
+            _refuse([waiter], _HUNG)
         self._write()
         return waiter
 
     def _write(self) -> None:
-        if self._is_writing or not self._waiting:
+        if self._writing is not None or not self._waiting:
             return
-        batch, self._waiting = self._waiting, []
-        self._is_writing = True
+        self._writing = batch = self._waiting
+        self._waiting = []
         records = [record for record, _ in batch]
         loop = asyncio.get_running_loop()
+        # From the write's own beginning, and not at once: a loop that is itself late, because so
+        # many settle, runs its timers before it hears of what is done.
+        limit = loop.call_later(DISK_SECONDS_MAX, loop.call_soon, self._hung, batch)
         writing = loop.run_in_executor(self._disk, self._journal.append, records)
-        writing.add_done_callback(partial(self._written, batch))
+        writing.add_done_callback(partial(self._written, batch, limit))
 
-    def _written(self, batch: list[_Waiting], writing: asyncio.Future[None]) -> None:
-        self._is_writing = False
+    def _hung(self, batch: list[_Waiting]) -> None:
+        if self._writing is not batch:
+            return
+        self._is_hung = True
+        log.error("the journal did not take %d records: %s", len(batch), _HUNG)
+        self._on_failure()
+        _refuse([waiter for _, waiter in (*batch, *self._waiting)], _HUNG)
+
+    def _written(
+        self, batch: list[_Waiting], limit: asyncio.TimerHandle, writing: asyncio.Future[None]
+    ) -> None:
+        limit.cancel()
+        self._writing, self._is_hung = None, False
+        waiters = [waiter for _, waiter in batch]
         error = writing.exception()
-        if error is not None:
+        if error is None:
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        else:
             log.error("the journal did not take %d records: %s", len(batch), error)
             self._on_failure()
-        for _, waiter in batch:
-            if waiter.done():
-                continue
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(JournalFailed(str(error)))
+            _refuse(waiters, str(error))
         self._write()
+
+
+def _refuse(waiters: list[asyncio.Future[None]], why: str) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_exception(JournalFailed(why))
 
 
 def _seen(waiter: asyncio.Future[None]) -> None:

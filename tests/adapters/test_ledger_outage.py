@@ -266,6 +266,7 @@ async def test_a_long_outage_is_caught_up_in_seconds(
         await asyncio.gather(*(kept.ledger.settle(one) for one in exchanges))
         journaled_seconds = time.perf_counter() - begun
         journal_bytes = kept.ledger.journal_bytes
+    assert kept.failures == []
     begun = time.perf_counter()
     await kept.caught_up()
     print(
