@@ -3,7 +3,7 @@
 - A declined upgrade (`h2c`, which every JDK client offers) no longer loses the request's body.
 - A client that half-closes after its request still gets the whole answer, and a broken request
   behind it does not cut it off.
-- A slow or oversized head, and a client that stops reading, end by a limit.
+- A slow or oversized head, a slow body, and a client that stops reading, end by a limit.
 
 It also hands the application a `Connection`, since ASGI does not tell a hang-up without a task.
 Not here: anything about the requests themselves.
@@ -24,11 +24,11 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from gateway.app.errors import error_body, error_headers
-from gateway.core.errors import GatewayError, HeadersTooLarge, InvalidRequest
+from gateway.app.framing import check_framing, check_target, declined, malformed
+from gateway.core.errors import GatewayError, HeadersTooLarge, InvalidRequest, RequestTooSlow
 
 CONNECTION = "connection"  # the key of the `Connection` in an ASGI scope's state
-# By version: another than these is none that we speak, whatever the parser takes.
-_CODINGS: dict[str, list[list[bytes]]] = {"1.0": [[]], "1.1": [[], [b"chunked"]]}
+BODY_PIECE_BYTES = 16_384  # what must come within a limit: a byte now and then is no progress
 LINGER_SECONDS = 2.0  # for a refused client to read why, before the connection is cut
 
 
@@ -38,6 +38,7 @@ class IngressLimits:
 
     header_bytes_max: int = 65_536
     head_seconds_max: float = 15.0
+    body_stall_seconds_max: float = 15.0
     write_stall_seconds_max: float = 60.0
 
 
@@ -95,6 +96,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._is_deaf = False  # what comes after the last request is read and dropped
         self._is_all_head = False  # nothing but a head was received this time
         self._head_bytes = 0
+        self._piece_bytes = 0
         self._read_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._is_declined = False
@@ -121,10 +123,12 @@ class GatewayProtocol(HttpToolsProtocol):
             self._replay(data[offer.args[0] :])
         except httptools.HttpParserError as failure:
             cause = failure.__context__  # what a callback of ours raised, if one did
-            self._refuse(cause if isinstance(cause, GatewayError) else _malformed())
+            self._refuse(cause if isinstance(cause, GatewayError) else malformed())
         else:
             if self._is_in_head:
                 self._watch_head(len(data) if self._is_all_head else 0)
+            elif self._is_in_body:
+                self._watch_body(len(data))
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own signature
         """A client that has sent its whole request may close its side and read on."""
@@ -156,8 +160,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._head_size() > self.limits.header_bytes_max:
             raise HeadersTooLarge
-        _check_target(self.url)
-        _check_framing(self.headers, version=self.parser.get_http_version())
+        check_target(self.url)
+        check_framing(self.headers, version=self.parser.get_http_version())
         self._is_declined = self.parser.should_upgrade()
         if not self._is_declined:
             super().on_headers_complete()
@@ -166,6 +170,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._is_in_body = False
+        self._stop_read_timer()
         self._is_all_head = False
         if not self._is_declined:
             super().on_message_complete()
@@ -192,6 +197,24 @@ class GatewayProtocol(HttpToolsProtocol):
         if not self._lets_answer_finish():
             self.transport.close()
 
+    def _watch_body(self, received_bytes: int) -> None:
+        self._piece_bytes += received_bytes
+        if self._read_timer is None or self._piece_bytes >= BODY_PIECE_BYTES:
+            self._start_body_timer()
+
+    def _start_body_timer(self) -> None:
+        self._stop_read_timer()
+        self._piece_bytes = 0
+        self._read_timer = self.loop.call_later(
+            self.limits.body_stall_seconds_max, self._end_slow_body
+        )
+
+    def _end_slow_body(self) -> None:
+        if self.flow.read_paused:  # it is the application that does not read
+            self._start_body_timer()
+        else:
+            self._refuse(RequestTooSlow())
+
     def _stop_read_timer(self) -> None:
         if self._read_timer is not None:
             self._read_timer.cancel()
@@ -214,7 +237,7 @@ class GatewayProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version().encode("ascii")
         head = [method, b" ", self.url, b" HTTP/", version, b"\r\n"]
         for name, value in self.headers:
-            head += [name, b": ", _declined(value) if name == b"connection" else value, b"\r\n"]
+            head += [name, b": ", declined(value) if name == b"connection" else value, b"\r\n"]
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(b"".join([*head, b"\r\n", rest]))
 
@@ -260,30 +283,6 @@ def _is_hung_up(transport: asyncio.Transport) -> bool:
     asked = select.poll()
     asked.register(transport.get_extra_info("socket").fileno(), 0)
     return bool(asked.poll(0))
-
-
-def _check_target(url: bytes) -> None:
-    """Refuse what is no plain path: a proxy before us may have read another host or path in it."""
-    if not url.startswith(b"/") or url.startswith(b"//") or b"#" in url:
-        raise _malformed()
-
-
-def _check_framing(headers: list[tuple[bytes, bytes]], *, version: str) -> None:
-    """Refuse what the parser lets through although two readers could see two requests in it."""
-    names = [name for name, _ in headers]
-    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-    is_host_told = names.count(b"host") == 1 or (version == "1.0" and b"host" not in names)
-    if not is_host_told or codings not in _CODINGS.get(version, ()):
-        raise _malformed()
-
-
-def _malformed() -> InvalidRequest:
-    return InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http")
-
-
-def _declined(connection: bytes) -> bytes:
-    tokens = [token.strip() for token in connection.split(b",")]
-    return b", ".join(token for token in tokens if token.lower() != b"upgrade")
 
 
 def protocol_with(limits: IngressLimits) -> type[GatewayProtocol]:

@@ -46,6 +46,7 @@ def make_server(app: FastAPI, settings: Settings) -> GatewayServer:
     limits = IngressLimits(
         header_bytes_max=settings.limits.header_bytes_max,
         head_seconds_max=settings.limits.head_seconds_max,
+        body_stall_seconds_max=settings.limits.body_stall_seconds_max,
         write_stall_seconds_max=settings.limits.write_stall_seconds_max,
     )
     return GatewayServer(

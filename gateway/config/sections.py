@@ -140,6 +140,8 @@ class Limits(Section):
     """Tenants with metrics of their own; the others are counted together."""
     head_seconds_max: Seconds = 15
     """How long a client may take to send a request's headers."""
+    body_stall_seconds_max: Seconds = 15
+    """How long a client may take for the next 16 KiB of a request's body, or for its end."""
     write_stall_seconds_max: Seconds = 60
     """How long a client may take none of the bytes that wait for it."""
     keep_alive_seconds: Seconds = 75

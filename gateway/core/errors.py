@@ -6,6 +6,7 @@ GatewayError
 │   └── Unpriced                400  no price is known, so no cost could be
 ├── Unauthorized                401
 ├── NotFound                    404  a path or object that we do not serve
+├── RequestTooSlow              408  the body stopped coming
 ├── BodyTooLarge                413
 ├── UnsupportedMediaType        415  a body that is not plain JSON
 ├── UpgradeRequired             426  WebSocket is not served; clients fall back to POST at once
@@ -73,6 +74,15 @@ class NotFound(GatewayError):
     status = 404
     kind = "invalid_request_error"
     default_code = "not_found"
+
+
+class RequestTooSlow(GatewayError):
+    """The request body stopped coming, or came too slowly; send it again."""
+
+    status = 408
+    kind = "invalid_request_error"
+    default_code = "request_too_slow"
+    should_retry = True
 
 
 class BodyTooLarge(GatewayError):

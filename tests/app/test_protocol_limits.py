@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
-from gateway.app.protocol import IngressLimits, protocol_with
+from gateway.app.protocol import BODY_PIECE_BYTES, IngressLimits, protocol_with
 from tests.fakes.served import (
     BOTH_LOOPS,
     GET,
@@ -173,3 +174,72 @@ async def test_a_body_is_not_counted_as_the_next_head() -> None:
         client = await server.connect(long + GET[:9], GET[9:])
         assert len((await client.echoed())["body"]) == 100_000
         assert (await client.echoed())["body"] == ""
+
+
+SLOW_HEAD = b"POST /wait HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", b"some"], ids=["nothing", "some"])
+async def test_a_body_that_stops_coming_is_refused(sent: bytes) -> None:
+    async with serving(body_stall_seconds_max=SOON_SECONDS) as server:
+        stalled = await server.connect(SLOW_HEAD, sent)
+        other = await server.connect(STREAM)
+        assert refusal(await stalled.rest()) == (408, "request_too_slow")
+        await server.app.until("disconnect")
+        server.app.go_on.set()
+        await other.reader.readuntil(STREAMED)
+
+
+async def test_a_byte_now_and_then_is_no_progress() -> None:
+    async with serving(body_stall_seconds_max=SOON_SECONDS) as server:
+        dripping = await server.connect(SLOW_HEAD)
+        reading = asyncio.ensure_future(dripping.rest())
+        while not reading.done():
+            await dripping.send(b"x")
+            await asyncio.sleep(SOON_SECONDS / 20)
+        assert refusal(reading.result()) == (408, "request_too_slow")
+
+
+async def test_a_body_that_goes_on_is_read_however_long_it_takes() -> None:
+    piece = b"x" * BODY_PIECE_BYTES
+    length = 8 * len(piece)
+    async with serving(body_stall_seconds_max=SOON_SECONDS) as server:
+        client = await server.connect(
+            b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % length
+        )
+        for _ in range(8):
+            await asyncio.sleep(SOON_SECONDS / 4)
+            await client.send(piece)
+        assert len((await client.echoed())["body"]) == length
+
+
+async def test_a_body_that_the_application_does_not_read_is_no_slow_one() -> None:
+    length = 4 * HIGH_WATER_LIMIT
+    head = b"POST /late HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % length
+    async with serving(body_stall_seconds_max=SOON_SECONDS) as server:
+        client = await server.connect(head)
+        client.writer.write(b"x" * length)
+        await server.app.until("late")
+        assert await (await server.connect(SLOW_HEAD)).rest(), "a limit's time has passed"
+        server.app.go_on.set()
+        assert await client.reply() == (200, b"%d" % length)
+
+
+async def test_a_body_that_stops_under_its_answer_ends_without_a_second_one() -> None:
+    async with serving(body_stall_seconds_max=SOON_SECONDS) as server:
+        client = await server.connect(SLOW_HEAD.replace(b"/wait", b"/early"), b"some")
+        assert await client.reply() == (401, b"who")
+        assert await client.rest() == b""
+
+
+async def test_a_body_that_came_in_pieces_is_whole_under_a_long_answer() -> None:
+    async with serving(body_stall_seconds_max=SOON_SECONDS) as server:
+        client = await server.connect(POST.replace(b"/echo", b"/stream")[:-3])
+        await asyncio.sleep(SOON_SECONDS / 10)
+        await client.send(POST[-3:])
+        await server.app.until("first")
+        assert await (await server.connect(SLOW_HEAD)).rest(), "a limit's time has passed"
+        server.app.go_on.set()
+        await client.reader.readuntil(STREAMED)
+        await client.send(POST)
+        assert (await client.echoed())["body"] == "hello"

@@ -69,6 +69,11 @@ class App:
         await answer(send, 401, b"who")
         await self.say("early")
 
+    async def late(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.say("late")
+        await self.go_on.wait()
+        await answer(send, 200, b"%d" % len(await whole_body(receive) or b""))
+
     async def stream(self, scope: Any, receive: Any, send: Any) -> None:
         await whole_body(receive)
         await send({"type": "http.response.start", "status": 200, "headers": []})
