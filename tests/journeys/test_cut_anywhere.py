@@ -15,6 +15,7 @@ from gateway.simulator.server import Simulator
 from tests.fakes.goldens import NAMES, Played, read
 from tests.journeys.caller import Caller, whole_answer
 from tests.journeys.cuts import all_of, header
+from tests.journeys.held import patience
 from tests.journeys.stage import Stage, body, stage
 
 # A close after a body that only a close ends is no fault; a reset is.
@@ -88,5 +89,5 @@ async def play(on: Stage, count: int) -> None:
 
 @pytest.mark.parametrize("count", [50, pytest.param(300, marks=pytest.mark.long)])
 async def test_no_cut_looks_like_an_end(tmp_path: Path, count: int) -> None:
-    async with stage(tmp_path) as on:
+    async with patience(), stage(tmp_path) as on:
         await play(on, count)
