@@ -25,7 +25,8 @@ from gateway.core.tenant import PresentedKey, Tenant, ancestry
 log = logging.getLogger(__name__)
 
 REFUSED_SECONDS_MAX = 1.0
-LOOKUP_SECONDS_MAX = 0.25
+LOOKUP_SECONDS_MAX = 1.0
+RENEWAL_SECONDS_MAX = 0.25  # of what is known, and can be believed a little longer
 AWAY_SECONDS = 0.5
 LOOKUPS_MAX = 3
 _NO_DIGEST = bytes(32)
@@ -59,6 +60,7 @@ class Tenants:
         self._fresh_seconds = fresh_seconds
         self._stale_seconds_max = stale_seconds_max
         self._cached_max = cached_max
+        self._renewal_seconds_max = RENEWAL_SECONDS_MAX
         # Insertion order is the order of eviction: a key in use is inserted anew at every refresh.
         self._known: dict[str, _Known] = {}
         self._refused: dict[bytes, float] = {}
@@ -142,9 +144,10 @@ class Tenants:
         return stale
 
     async def _asked(self, key_id: str) -> _Known | None:
+        limit = self._renewal_seconds_max if key_id in self._known else LOOKUP_SECONDS_MAX
         for _ in range(LOOKUPS_MAX):
             checked = self._clock()
-            async with asyncio.timeout(LOOKUP_SECONDS_MAX):
+            async with asyncio.timeout(limit):
                 found = await asyncio.shield(self._flight(key_id))
             # A change that was dropped while this was read would never be dropped again.
             if found.newest >= self._position:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,21 @@ def test_an_empty_database_is_told_from_a_current_one(empty: Engine) -> None:
 def test_upgrading_again_changes_nothing(empty: Engine) -> None:
     migrate.upgrade(empty)
     migrate.upgrade(empty)
+    assert migrate.is_current(empty)
+
+
+def test_one_waits_for_another(empty: Engine) -> None:
+    is_done = threading.Event()
+
+    def other() -> None:
+        migrate.upgrade(empty)
+        is_done.set()
+
+    with migrate._alone(empty):
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert not is_done.wait(0.3)
+    thread.join()
     assert migrate.is_current(empty)
 
 

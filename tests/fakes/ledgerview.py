@@ -32,9 +32,10 @@ def audit(engine: Engine) -> None:
 def assert_kept(engine: Engine, promised: Iterable[str]) -> None:
     """What `ledgerload` said is there, once."""
     holds, entries = ids(engine, schema.hold), ids(engine, schema.entry)
+    places = {"hold": holds | entries, "entry": entries}
     for line in promised:
         what, _, request_id = line.partition(" ")
-        assert request_id in (entries if what == "entry" else holds | entries), line
+        assert request_id in places[what], line
     audit(engine)
 
 
