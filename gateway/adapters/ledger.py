@@ -128,7 +128,7 @@ class Ledger:
                 await self._in_time(job, HOLD_SECONDS_MAX)
                 return
             except _TooLate:
-                self._writer.suspect()
+                pass
         await self._hold_in_outage(job, hold)
 
     def opened(self, request_id: str, response_id: str) -> None:
@@ -158,7 +158,7 @@ class Ledger:
                 await self._in_time(job, None if self._standby is None else SETTLE_SECONDS_MAX)
                 return
             except _TooLate:
-                self._writer.suspect()
+                pass
         if not await self._is_journaled(job) and not is_queued:
             job.waiter = None
             self._writer.put(job)
@@ -190,11 +190,16 @@ class Ledger:
             return
         # Not at once: a loop that is itself late runs its timers before it hears of what is done.
         soon = self._loop.call_soon
-        limit = self._loop.call_later(seconds_max, soon, _give_up, job.waiter)
+        limit = self._loop.call_later(seconds_max, soon, self._give_up, job.waiter)
         try:
             await job.waiter
         finally:
             limit.cancel()
+
+    def _give_up(self, waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            self._writer.is_down = True
+            waiter.set_exception(_TooLate())
 
     async def _hold_in_outage(self, job: Job, hold: Hold) -> None:
         """Without the database, a request is refused, or goes on with its hold in the journal."""
@@ -249,6 +254,8 @@ class Ledger:
             if isinstance(job.error, Closed) and job in self._owed:
                 continue  # not the end of it: there is the journal
             self._owed.discard(job)
+            if job.is_begun and job.error is None:
+                self._writer.is_down = False  # late, but it answers
             waiter = job.waiter
             if waiter is None:
                 continue
@@ -287,8 +294,3 @@ def _shown(error: Exception) -> GatewayError:
     unavailable = LedgerUnavailable()
     unavailable.__cause__ = error
     return unavailable
-
-
-def _give_up(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(_TooLate())

@@ -82,7 +82,7 @@ class Writer:
         on_batch: Callable[[BatchReport], None] | None,
     ) -> None:
         self.is_healthy = True
-        self.is_down = False
+        self.is_down = False  # set by who waited too long; ends when a transaction commits
         self._engine = engine
         self._lease = lease
         self._bench = bench
@@ -109,10 +109,6 @@ class Writer:
     def put(self, job: Job) -> None:
         """Queue a posting, from any thread."""
         self._queue.put(job)
-
-    def suspect(self) -> None:
-        """Something waited too long: the database is down until a transaction commits."""
-        self.is_down = True
 
     def close(self) -> None:
         """Write what is queued, then end; blocks until then, or until that is not to be hoped."""

@@ -15,7 +15,9 @@ from sqlalchemy import Engine
 from gateway.adapters import schema
 from gateway.adapters.adoption import adopt_journals
 from gateway.adapters.journal import Journal
+from gateway.adapters.journal_records import known_postings
 from gateway.adapters.ledger import Ledger
+from gateway.adapters.posting import Opened
 from gateway.core.errors import LedgerUnavailable
 from gateway.core.exchange import Exchange
 from tests import builders
@@ -135,6 +137,8 @@ async def test_a_request_may_go_on_with_its_hold_in_the_journal(
         trusting.ledger.opened(begun.request_id, "resp_1")
         await trusting.ledger.hold(settled)
         await trusting.ledger.settle(exchange)
+        records = known_postings(trusting.journal.read(0, 100)[0])
+        assert Opened(request_id=begun.request_id, response_id="resp_1") in records
     await trusting.caught_up()
     await trusting.ledger.settle(builders.exchange())
     holds = {row["request_id"]: row for row in ledgerview.rows(engine, schema.hold)}
