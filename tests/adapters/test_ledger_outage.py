@@ -126,6 +126,14 @@ async def test_a_database_that_returns_is_seen_though_nobody_asks(
     await kept.caught_up()
 
 
+async def test_an_idle_ledger_asks_by_itself(engine: Engine, tmp_path: Path) -> None:
+    idle = Kept(engine, tmp_path, lease_seconds=3600)
+    await idle.ledger.settle(builders.exchange())
+    idle.ledger._writer.is_down = True
+    await idle.caught_up()
+    await idle.ledger.aclose()
+
+
 async def test_a_request_may_go_on_with_its_hold_in_the_journal(
     trusting: Kept, engine: Engine
 ) -> None:

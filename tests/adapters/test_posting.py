@@ -1,6 +1,6 @@
 """The law of a batch: neither order, nor cut, nor repetition changes what it leaves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -12,8 +12,17 @@ from sqlalchemy import Engine, delete
 from gateway.adapters import schema
 from gateway.adapters.database import open_engine, write_transaction
 from gateway.adapters.pipeline import poster_for
-from gateway.adapters.posting import Held, Opened, Poster, Posting, Replayed, Settled
-from gateway.adapters.rows import entry_row, hold_row, rollup_row
+from gateway.adapters.posting import (
+    Held,
+    Opened,
+    Poster,
+    Posting,
+    Replayed,
+    Settled,
+    allowed,
+    in_order,
+)
+from gateway.adapters.rows import Row, Value, entry_row, hold_row, rollup_row
 from gateway.core.exchange import Exchange
 from tests import builders
 from tests.fakes import ledgerview, postgres
@@ -167,3 +176,19 @@ def test_a_posted_entry_in_a_batch_is_noticed_and_nothing_written(engine: Engine
     with pytest.raises(Replayed), write_transaction(engine) as connection:
         poster.apply(connection, [settled("a"), settled("b")])
     assert left(engine) == ({}, {"a"})
+
+
+class RefusingAll:
+    """A judge to whom no key is good enough."""
+
+    def hear(self, newest: int, told_us: int | None) -> None:
+        pass
+
+    def refused(self, held: Sequence[Row]) -> set[Value]:
+        return {row[0] for row in held}
+
+
+def test_what_was_sent_already_is_held_whoever_objects() -> None:
+    sent, asked = (hold_row(builders.hold(), owner_id="me") for _ in range(2))
+    work = in_order([Held(row=sent, is_sent=True), Held(row=asked)])
+    assert allowed(work, RefusingAll()) == [sent]
