@@ -10,9 +10,9 @@ from gateway.core.errors import InvalidRequest
 CODINGS: dict[str, list[list[bytes]]] = {"1.0": [[]], "1.1": [[], [b"chunked"]]}
 
 
-def check_target(url: bytes) -> None:
+def check_target(url: bytes, *, method: bytes) -> None:
     """Refuse what is no plain path: a proxy before us may have read another host or path in it."""
-    if not url.startswith(b"/") or url.startswith(b"//") or b"#" in url:
+    if method == b"CONNECT" or not url.startswith(b"/") or url.startswith(b"//") or b"#" in url:
         raise malformed()
 
 
@@ -30,7 +30,18 @@ def malformed() -> InvalidRequest:
     return InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http")
 
 
-def declined(connection: bytes) -> bytes:
-    """A `Connection` header without its offer of an upgrade."""
+def without_offer(
+    method: bytes, url: bytes, version: str, headers: list[tuple[bytes, bytes]]
+) -> bytes:
+    """A head as it was received, but for the upgrade that its `Connection` offers."""
+    lines = [
+        b"%b: %b" % (name, _declined(value) if name == b"connection" else value)
+        for name, value in headers
+    ]
+    first = b"%b %b HTTP/%b" % (method, url, version.encode("ascii"))
+    return b"\r\n".join([first, *lines, b"", b""])
+
+
+def _declined(connection: bytes) -> bytes:
     tokens = [token.strip() for token in connection.split(b",")]
     return b", ".join(token for token in tokens if token.lower() != b"upgrade")

@@ -24,8 +24,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from gateway.app.errors import error_body, error_headers
-from gateway.app.framing import check_framing, check_target, declined, malformed
-from gateway.core.errors import GatewayError, HeadersTooLarge, InvalidRequest, RequestTooSlow
+from gateway.app.framing import check_framing, check_target, malformed, without_offer
+from gateway.core.errors import GatewayError, HeadersTooLarge, RequestTooSlow
 
 CONNECTION = "connection"  # the key of the `Connection` in an ASGI scope's state
 BODY_PIECE_BYTES = 16_384  # what must come within a limit: a byte now and then is no progress
@@ -160,7 +160,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._head_size() > self.limits.header_bytes_max:
             raise HeadersTooLarge
-        check_target(self.url)
+        check_target(self.url, method=self.parser.get_method())
         check_framing(self.headers, version=self.parser.get_http_version())
         self._is_declined = self.parser.should_upgrade()
         if not self._is_declined:
@@ -230,16 +230,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
         The parser has stopped at the head's end, and what follows it would be lost.
         """
-        method = self.parser.get_method()
-        if method == b"CONNECT":
-            self._refuse(InvalidRequest("CONNECT is not served.", code="invalid_http"))
-            return
-        version = self.parser.get_http_version().encode("ascii")
-        head = [method, b" ", self.url, b" HTTP/", version, b"\r\n"]
-        for name, value in self.headers:
-            head += [name, b": ", declined(value) if name == b"connection" else value, b"\r\n"]
+        version = self.parser.get_http_version()
+        head = without_offer(self.parser.get_method(), self.url, version, self.headers)
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"".join([*head, b"\r\n", rest]))
+        self.data_received(head + rest)
 
     def _refuse(self, error: GatewayError) -> None:
         self._stop_read_timer()

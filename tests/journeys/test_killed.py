@@ -129,7 +129,8 @@ def check(load: Load) -> None:
     on, seen = load.on, load.seen
     entries, served = on.entries(), {one.response_id: one for one in on.simulator.served}
     known = Counter(entry.response_id for entry in entries if entry.response_id is not None)
-    nameless = [entry for entry in entries if entry.response_id is None]
+    abandoned = [entry for entry in entries if entry.basis == "none"]
+    nameless = [entry for entry in entries if entry.response_id is None and entry not in abandoned]
     by_id = {entry.response_id: entry for entry in entries if entry.response_id is not None}
     bases = Counter(entry.basis for entry in entries)
     print(
@@ -145,6 +146,8 @@ def check(load: Load) -> None:
     for entry in entries:
         if entry.basis == "reported":
             assert_exact(entry, served[str(entry.response_id)])
+        elif entry.basis == "none":
+            assert_abandoned(entry)
         elif entry.response_id is None:
             assert_flagged(entry, max(unknown, default=0))
         else:
@@ -152,6 +155,12 @@ def check(load: Load) -> None:
     # A hold may have been made for a request that was never sent, but not the other way round.
     assert len(nameless) >= len(unknown), "a served response has no entry"
     assert len(nameless) <= len(unknown) + CLIENTS * (load.kills + 1)
+
+
+def assert_abandoned(entry: EntryRow) -> None:
+    """Refused because no hold could be made in time, and therefore never sent."""
+    told = entry.outcome, entry.reason, entry.response_id, entry.cost_pusd
+    assert told == ("failed", "hold_abandoned", None, 0)
 
 
 def assert_flagged(entry: EntryRow, at_least_pusd: int) -> None:
