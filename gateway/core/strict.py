@@ -211,6 +211,5 @@ def _fold(name: str) -> str:
     letters = name.replace("_", "")
     if letters.isascii() and letters.isalpha():
         return letters.lower()
-    letters = unicodedata.normalize("NFKC", letters).upper().casefold()
-    letters = unicodedata.normalize("NFKC", letters)
+    letters = unicodedata.normalize("NFKC", letters.upper().casefold())
     return "".join(letter for letter in letters if letter.isalnum()).lower()
