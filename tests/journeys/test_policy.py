@@ -12,7 +12,16 @@ import pytest
 from gateway.adapters.policies import Policies
 from tests.journeys.caller import Caller, request_head
 from tests.journeys.held import quiet
-from tests.journeys.stage import TENANT, WAIT_SECONDS_MAX, Stage, body, make_key, now_us, stage, until
+from tests.journeys.stage import (
+    TENANT,
+    WAIT_SECONDS_MAX,
+    Stage,
+    body,
+    make_key,
+    now_us,
+    stage,
+    until,
+)
 
 GIVEN = {
     "models": ["gpt-5-mini", "gpt-5-nano"],
