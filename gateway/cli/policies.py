@@ -20,8 +20,31 @@ app = verb_group(words="What tenants and keys may ask; inherited down the tree, 
 
 Subject = Annotated[str, typer.Argument(metavar="PATH|KEY-ID", help="A tenant, or a key's id.")]
 Names = Annotated[str | None, typer.Option(metavar="A,B", help="Only these are allowed.")]
+Types = Annotated[str | None, typer.Option(metavar="A,B", help="Only these types are allowed.")]
+Alias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=MODEL", help="Ask for NAME, get MODEL; may be repeated."),
+]
 Number = Annotated[int | None, typer.Option(metavar="N")]
+Over = Annotated[
+    Literal["clamp", "deny"] | None,
+    typer.Option(
+        help="What asks for more than a cap: is lowered to it, or refused. A lowered limit may "
+        "end a response as incomplete, which agents such as Codex take as fatal."
+    ),
+]
 Permission = Annotated[Literal["allow", "deny"] | None, typer.Option()]
+Bound = Annotated[
+    Literal["allow", "deny"] | None, typer.Option(help="Requests whose cost has no bound.")
+]
+Priced = Annotated[Literal["allow", "deny"] | None, typer.Option(help="Models without a price.")]
+Disconnect = Annotated[
+    Literal["drain", "cancel"] | None, typer.Option(help="When the client hangs up.")
+]
+Unset = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FIELD", help="Inherit this again; may be repeated."),
+]
 
 
 @app.command("set")
@@ -29,42 +52,22 @@ def set_policy(
     subject: Subject,
     *,
     models: Names = None,
-    alias: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=MODEL", help="Ask for NAME, get MODEL; may be repeated."),
-    ] = None,
+    alias: Alias = None,
     max_output_tokens_default: Number = None,
     max_output_tokens_cap: Number = None,
     max_tool_calls_default: Number = None,
     max_tool_calls_cap: Number = None,
-    over: Annotated[
-        Literal["clamp", "deny"] | None,
-        typer.Option(
-            help="What asks for more than a cap: is lowered to it, or refused. A lowered limit may "
-            "end a response as incomplete, which agents such as Codex take as fatal."
-        ),
-    ] = None,
+    over: Over = None,
     service_tiers: Names = None,
-    tools: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these types are allowed.")
-    ] = None,
+    tools: Types = None,
     background: Permission = None,
     store: Permission = None,
     websocket: Permission = None,
-    unbounded: Annotated[
-        Literal["allow", "deny"] | None, typer.Option(help="Requests whose cost has no bound.")
-    ] = None,
-    unpriced: Annotated[
-        Literal["allow", "deny"] | None, typer.Option(help="Models without a price.")
-    ] = None,
-    on_disconnect: Annotated[
-        Literal["drain", "cancel"] | None, typer.Option(help="When the client hangs up.")
-    ] = None,
+    unbounded: Bound = None,
+    unpriced: Priced = None,
+    on_disconnect: Disconnect = None,
     attempts_max: Number = None,
-    unset: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FIELD", help="Inherit this again; may be repeated."),
-    ] = None,
+    unset: Unset = None,
     config: ConfigOption = None,
 ) -> None:
     """Say what a tenant or key may ask. What is not named stays as it is."""
