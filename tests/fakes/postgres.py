@@ -78,14 +78,19 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL to all of its processes, as when the machine dies under them."""
-        if self._process is not None:
-            parent = self._process.pid
-            children = Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split()
-            for pid in (parent, *map(int, children)):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self._process.wait(30)
-            self._process = None
+        if self._process is None:
+            return
+        parent = self._process.pid
+        os.kill(parent, signal.SIGSTOP)  # it makes no more children now
+        _await_state(parent, "TZ")
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split()
+        for pid in (parent, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(30)
+        self._process = None
+        for child in children:  # while one lives, no other server may have the data
+            _await_state(int(child), "XZ")
 
     def remove(self) -> None:
         self.stop(signal.SIGQUIT)
@@ -109,6 +114,17 @@ class Server:
                 time.sleep(0.02)  # it says nothing when it is ready
             else:
                 return
+
+
+def _await_state(pid: int, states: str) -> None:
+    """Wait until a process is in one of these states of Linux', or gone."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while _state(pid) not in states:
+            time.sleep(0.001)
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(") ")[2][0]
 
 
 def _installed() -> Path:
