@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.exchange import Exchange
+from gateway.core.exchange import CLIENT_REQUEST_TAG, Exchange
 from gateway.core.money import to_usd
 
 TEXT_CHARACTERS_MAX = 200
@@ -91,6 +91,7 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
         "client_gone": exchange.client_gone,
         "http_status": exchange.http_status,
         "response_id": _short(exchange.response_id),
+        "client_request_id": hold.tags.get(CLIENT_REQUEST_TAG),
         "upstream_request_id": _short(exchange.upstream_request_id),
         "input_tokens": usage.input_tokens if usage else None,
         "cached_tokens": usage.cached_tokens if usage else None,

@@ -98,6 +98,10 @@ class Tenants:
         tenant = self._proven(known, presented)
         return tenant if known is not None and self._is_fresh(known) else None
 
+    def is_known(self, presented: PresentedKey) -> bool:
+        """Whether memory holds the key as right, though it may have to be asked about again."""
+        return self._proven(self._known.get(presented.id), presented) is not None
+
     async def lookup(self, presented: PresentedKey) -> Tenant | None:
         """The tenant by the database's word; None: unknown, wrong, expired, revoked, suspended.
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from gateway.core.admit import POLICY_TAG, Change, admit, require_price, told
 from gateway.core.bound import BoundInput, bound
-from gateway.core.exchange import Hold
+from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
 from gateway.core.inheritance import Effective
 from gateway.core.prices import ModelPrice, PriceBook
 from gateway.core.request import ResponseRequest
@@ -40,7 +40,9 @@ class Admission:
         self._policies = policies
         self._is_unpriced_allowed = is_unpriced_allowed
 
-    async def admit(self, body: bytes, *, tenant: Tenant, request_id: str) -> Permit:
+    async def admit(
+        self, body: bytes, *, tenant: Tenant, request_id: str, client_request_id: str = ""
+    ) -> Permit:
         """The hold that the ledger must make durable. Raises InvalidRequest and its kinds."""
         policy = (await self._policies.find(tenant)).policy
         admitted = admit(ResponseRequest.parse(body), policy)
@@ -62,7 +64,7 @@ class Admission:
             service_tier=request.service_tier,
             is_stream=request.is_stream,
             price=price,
-            tags={POLICY_TAG: told(admitted.changes)} if admitted.changes else {},
+            tags=_tags(admitted.changes, client_request_id),
         )
         return Permit(
             hold=hold,
@@ -71,6 +73,11 @@ class Admission:
             cancels_on_disconnect=policy.on_disconnect == "cancel",
             attempts_max=policy.attempts_max or 1,
         )
+
+
+def _tags(changes: tuple[Change, ...], client_request_id: str) -> dict[str, str]:
+    tags = {POLICY_TAG: told(changes)} if changes else {}
+    return {**tags, CLIENT_REQUEST_TAG: client_request_id} if client_request_id else tags
 
 
 def _worst_case_pusd(request: ResponseRequest, price: ModelPrice) -> int:

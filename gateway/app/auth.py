@@ -1,6 +1,7 @@
 """Key to tenant, from memory where it can be, before the body is read."""
 
 from gateway.adapters.tenants import Tenants
+from gateway.app.attempts import FailedAttempts
 from gateway.core.errors import InvalidRequest, Unauthorized
 from gateway.core.headers import Headers
 from gateway.core.tenant import PresentedKey, Tenant, present
@@ -11,13 +12,34 @@ _HOW = (
 )
 
 
-async def authenticate(headers: Headers, tenants: Tenants) -> Tenant:
-    """The tenant whose key the request shows. Raises Unauthorized, or InvalidRequest for two."""
-    presented = _presented(headers)
-    tenant = tenants.cached(presented) or await tenants.lookup(presented)
-    if tenant is None:
-        raise Unauthorized(f"The API key is unknown, expired, revoked or suspended. {_HOW}")
-    return tenant
+class Authenticator:
+    """Finds whose key a request shows."""
+
+    def __init__(self, *, tenants: Tenants, attempts: FailedAttempts) -> None:
+        self._tenants = tenants
+        self._attempts = attempts
+
+    async def tenant_of(self, headers: Headers, *, peer: str) -> Tenant:
+        """The tenant of the key; `peer` is the address at the connection's other end.
+
+        Raises Unauthorized, TooManyFailedAttempts instead of it, or InvalidRequest for two keys.
+        """
+        try:
+            presented = _presented(headers)
+            tenant = self._tenants.cached(presented)
+            return tenant or await self._looked_up(presented, headers, peer)
+        except Unauthorized:
+            self._attempts.check(peer, headers)
+            self._attempts.failed(peer, headers)
+            raise
+
+    async def _looked_up(self, presented: PresentedKey, headers: Headers, peer: str) -> Tenant:
+        if not self._tenants.is_known(presented):
+            self._attempts.check(peer, headers)
+        tenant = await self._tenants.lookup(presented)
+        if tenant is None:
+            raise Unauthorized(f"The API key is unknown, expired, revoked or suspended. {_HOW}")
+        return tenant
 
 
 def _presented(headers: Headers) -> PresentedKey:

@@ -34,12 +34,16 @@ from gateway.adapters.reports import cost_totals
 from gateway.adapters.tenants import Tenants
 from gateway.adapters.upstream import Timeouts, Upstream, transport_for
 from gateway.app.admission import Admission
+from gateway.app.attempts import FailedAttempts
+from gateway.app.auth import Authenticator
+from gateway.app.drain import DrainLimits
 from gateway.app.errors import error_body, error_headers, refuse
 from gateway.app.health import admin_guard, health_router
 from gateway.app.proxy import DataPlane, Receive, Scope
-from gateway.app.relay import DrainLimits, Relay, Send
+from gateway.app.relay import Relay, Send
 from gateway.config.secret import CurrentSecret
 from gateway.config.settings import Settings, is_loopback
+from gateway.core.address import networks
 from gateway.core.errors import GatewayError, NotFound
 
 PREFIX = "/v1/"
@@ -143,7 +147,7 @@ class _Parts:
             ),
         )
         self.data_plane = DataPlane(
-            tenants=self.tenants,
+            authenticator=self._make_authenticator(),
             admission=Admission(
                 book=self.book,
                 policies=PolicyCache(
@@ -156,6 +160,14 @@ class _Parts:
             metrics=self.metrics,
             request_bytes_max=settings.limits.request_bytes_max,
         )
+
+    def _make_authenticator(self) -> Authenticator:
+        chosen = self.settings.ingress
+        attempts = FailedAttempts(
+            per_minute_max=chosen.failed_attempts_max,
+            trusted=networks(chosen.trusted_proxies),
+        )
+        return Authenticator(tenants=self.tenants, attempts=attempts)
 
     def _make_ledger(self) -> Ledger:
         chosen = self.settings.ledger

@@ -25,10 +25,11 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from gateway.app.errors import error_body, error_headers
 from gateway.app.framing import check_framing, check_target, malformed, without_offer
-from gateway.core.errors import GatewayError, HeadersTooLarge, RequestTooSlow
+from gateway.core.errors import GatewayError, HeadersTooLarge, Overloaded, RequestTooSlow
 
 CONNECTION = "connection"  # the key of the `Connection` in an ASGI scope's state
 BODY_PIECE_BYTES = 16_384  # what must come within a limit: a byte now and then is no progress
+_TOO_MANY = "The gateway has as many connections as it takes (limits.connections_max)."
 LINGER_SECONDS = 2.0  # for a refused client to read why, before the connection is cut
 
 
@@ -36,6 +37,7 @@ LINGER_SECONDS = 2.0  # for a refused client to read why, before the connection 
 class IngressLimits:
     """What a client's connection may take. Bytes and seconds."""
 
+    connections_max: int = 10_000
     header_bytes_max: int = 65_536
     head_seconds_max: float = 15.0
     body_stall_seconds_max: float = 15.0
@@ -104,6 +106,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
+        if len(self.connections) > self.limits.connections_max:
+            self._write_error(Overloaded(_TOO_MANY))
+            transport.close()
+            return
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.metrics import Metrics
-from gateway.adapters.tenants import Tenants
 from gateway.app.admission import Admission, Permit
-from gateway.app.auth import authenticate
+from gateway.app.auth import Authenticator
 from gateway.app.errors import refuse
 from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
@@ -47,14 +46,14 @@ class DataPlane:
     def __init__(
         self,
         *,
-        tenants: Tenants,
+        authenticator: Authenticator,
         admission: Admission,
         ledger: Ledger,
         relay: Relay,
         metrics: Metrics,
         request_bytes_max: int,
     ) -> None:
-        self._tenants = tenants
+        self._authenticator = authenticator
         self._admission = admission
         self._ledger = ledger
         self._relay = relay
@@ -80,14 +79,19 @@ class DataPlane:
         started = time.monotonic()
         headers: wire.Headers = scope["headers"]
         _match(scope, headers)
-        tenant = await authenticate(headers, self._tenants)
+        tenant = await self._authenticator.tenant_of(headers, peer=_peer(scope))
         who.append(tenant.path)
         wire.check_media(headers)
         refuse_query(scope["query_string"], RULED)
         authenticated = time.monotonic()
         body = await self._body(headers, receive)
         received = time.monotonic()
-        permit = await self._admission.admit(body, tenant=tenant, request_id=request_id)
+        permit = await self._admission.admit(
+            body,
+            tenant=tenant,
+            request_id=request_id,
+            client_request_id=wire.client_request_id(headers),
+        )
         hold = permit.hold
         # A series that is born with its first value shows no increase: it has to be there before.
         self._metrics.tenant_seen(tenant.path, None if hold.price is None else hold.price.name)
@@ -151,6 +155,12 @@ def _match(scope: Scope, headers: wire.Headers) -> None:
             f"{scope['method']} {scope['path']} is not served by this gateway; "
             "it serves POST /v1/responses."
         )
+
+
+def _peer(scope: Scope) -> str:
+    """The address at the connection's other end; empty where there is none."""
+    client: tuple[str, int] | None = scope.get("client")
+    return "" if client is None else client[0]
 
 
 def _upstream_path(scope: Scope) -> str:

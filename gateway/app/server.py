@@ -44,6 +44,7 @@ def serve(settings: Settings) -> None:
 def make_server(app: FastAPI, settings: Settings) -> GatewayServer:
     """The server for an application; run it on `listen`'s sockets."""
     limits = IngressLimits(
+        connections_max=settings.limits.connections_max,
         header_bytes_max=settings.limits.header_bytes_max,
         head_seconds_max=settings.limits.head_seconds_max,
         body_stall_seconds_max=settings.limits.body_stall_seconds_max,

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from gateway.core.address import networks
+
 _WEEK_SECONDS = 604_800
 
 
@@ -125,9 +127,31 @@ class Admin(Section):
         return self
 
 
+class Ingress(Section):
+    """Who connects, and who is believed."""
+
+    trusted_proxies: str = ""
+    """Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between."""
+    failed_attempts_max: Count = 20
+    """Requests without a valid key from one address in a minute; more get 429, with no lookup."""
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _is_one_line(cls, given: object) -> object:
+        return ",".join(map(str, given)) if isinstance(given, list) else given
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: str) -> str:
+        networks(proxies)
+        return proxies
+
+
 class Limits(Section):
     """How much of anything one client may have."""
 
+    connections_max: Count = 10_000
+    """Connections of clients at once, to one process; more are answered 503 and closed."""
     request_bytes_max: Bytes = 64 * 1024 * 1024
     """A request's body."""
     header_bytes_max: Bytes = 64 * 1024

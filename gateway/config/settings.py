@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     upstream: sections.Upstream = sections.Upstream()
     prices: sections.Prices = sections.Prices()
     admin: sections.Admin = sections.Admin()
+    ingress: sections.Ingress = sections.Ingress()
     limits: sections.Limits = sections.Limits()
     drain: sections.Drain = sections.Drain()
     ledger: sections.Ledger = sections.Ledger()

@@ -10,6 +10,7 @@ GatewayError
 ├── BodyTooLarge                413
 ├── UnsupportedMediaType        415  a body that is not plain JSON
 ├── UpgradeRequired             426  WebSocket is not served; clients fall back to POST at once
+├── TooManyFailedAttempts       429  an address that shows no valid key
 ├── HeadersTooLarge             431
 ├── VersionNotServed            505  HTTP/1.0 has no way to send a stream
 ├── UpstreamUnavailable         502  no connection, or it broke before an answer
@@ -30,6 +31,7 @@ class GatewayError(Exception):
     kind: ClassVar[str] = "server_error"
     default_code: ClassVar[str] = "gateway_error"
     should_retry: ClassVar[bool | None] = None
+    retry_after_seconds: int | None = None
 
     def __init__(
         self, message: str | None = None, *, code: str | None = None, param: str | None = None
@@ -107,6 +109,18 @@ class UpgradeRequired(GatewayError):
     status = 426
     kind = "invalid_request_error"
     default_code = "websocket_not_served"
+
+
+class TooManyFailedAttempts(GatewayError):
+    """Too many requests without a valid key came from this address; try again later."""
+
+    status = 429
+    kind = "rate_limit_error"
+    default_code = "too_many_failed_attempts"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
 
 
 class HeadersTooLarge(GatewayError):

@@ -10,6 +10,8 @@ from enum import StrEnum
 from gateway.core.prices import CostLine, ModelPrice
 from gateway.core.usage import Usage
 
+CLIENT_REQUEST_TAG = "gw_client_request_id"  # under which a hold keeps the id that its client gave
+
 
 class Outcome(StrEnum):
     """How an exchange ended."""

@@ -18,6 +18,17 @@ _TO_UPSTREAM = frozenset({
     b"x-client-request-id", b"traceparent", b"tracestate",
 })  # fmt: skip
 _TO_UPSTREAM_PREFIX = b"x-stainless-"
+_CLIENT_REQUEST_ID = b"x-client-request-id"
+_TRACEPARENT = b"traceparent"
+_TRACESTATE = b"tracestate"
+# Ids that others read: passed in these forms only, as they are, and once only.
+_FORMS = {
+    _CLIENT_REQUEST_ID: re.compile(rb"[A-Za-z0-9._-]{1,128}\Z"),
+    _TRACEPARENT: re.compile(
+        rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+        rb"(?:(?<!^00.{53})-[!-~]*)?\Z"  # versions after the first may add fields
+    ),
+}
 
 # They speak about the upstream's host, which the client does not talk to.
 _NOT_TO_CLIENT = HOP_BY_HOP | {
@@ -46,8 +57,16 @@ def to_upstream(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
         for name, value in headers
         if name in _TO_UPSTREAM or name.startswith(_TO_UPSTREAM_PREFIX)
     ]
+    if any(name in _FORMS or name == _TRACESTATE for name, _ in passed):
+        passed = _well_formed(passed)
     passed.append((b"accept-encoding", b"identity"))
     return passed
+
+
+def client_request_id(headers: Headers) -> str:
+    """The id that the client gave its request; empty where there is none that can be passed on."""
+    said = [value for name, value in headers if name == _CLIENT_REQUEST_ID]
+    return said[0].decode("ascii") if said and _is_formed(_CLIENT_REQUEST_ID, said) else ""
 
 
 def to_client(headers: Headers, *, status: int) -> Headers:
@@ -99,6 +118,20 @@ def content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     """The body's announced length in bytes; None where there is none that can be read."""
     text = first(headers, b"content-length")
     return int(text) if text.isdecimal() and len(text) <= LENGTH_DIGITS_MAX else None
+
+
+def _well_formed(headers: Headers) -> Headers:
+    """Without the ids that are none, and without the state of a trace that is none."""
+    broken = {
+        form for form in _FORMS if not _is_formed(form, [v for name, v in headers if name == form])
+    }
+    if _TRACEPARENT in broken:
+        broken.add(_TRACESTATE)
+    return [(name, value) for name, value in headers if name not in broken]
+
+
+def _is_formed(name: bytes, values: list[bytes]) -> bool:
+    return len(values) == 1 and _FORMS[name].match(values[0]) is not None
 
 
 def _connection_tokens(headers: Headers) -> frozenset[bytes]:

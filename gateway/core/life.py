@@ -25,6 +25,10 @@ from gateway.core.settlement import (
     worst_case,
 )
 
+# The transport knows one limit for all of an answer; what had passed tells what was waited for.
+IDLE = "upstream_idle_timeout"  # between two events, or two pieces of a whole body
+NO_FIRST_EVENT = "upstream_no_first_event"  # nothing behind the head
+SILENT_AFTER_START = "upstream_silent_after_start"  # nothing behind `response.in_progress`
 WORD_CHARACTERS_MAX = 256  # of an id, a model, a reason
 
 
@@ -174,10 +178,16 @@ class Life:
         if observation is not None and observation.reason is not None:
             return observation.reason
         if self._broken is not None:
-            return self._broken.code
+            return self._phase() if self._broken.code == IDLE else self._broken.code
         if self._status is not None and self._status not in SUCCESSES:
             return f"http_{self._status}"
         return self._reason
+
+    def _phase(self) -> str:
+        """In which part of a stream the upstream fell silent."""
+        if self._observer is None or self._lags or self._observer.has_output:
+            return IDLE
+        return SILENT_AFTER_START if self._observer.events else NO_FIRST_EVENT
 
     def _since_start(self, then: float | None) -> float | None:
         return None if then is None else then - self._started

@@ -15,9 +15,10 @@ from tests.builders import exchange, hold, usage
 ALLOWED = {
     "time", "level", "logger", "message", "request_id", "tenant", "key_id", "endpoint", "is_stream",
     "model", "served_model", "service_tier", "outcome", "basis", "reason", "problem", "client_gone",
-    "http_status", "response_id", "upstream_request_id", "input_tokens", "cached_tokens",
-    "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_usd", "hold_usd",
-    "price_version", "duration_seconds", "first_byte_seconds", "first_output_seconds", "events",
+    "http_status", "response_id", "client_request_id", "upstream_request_id", "input_tokens",
+    "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_usd",
+    "hold_usd", "price_version", "duration_seconds", "first_byte_seconds", "first_output_seconds",
+    "events",
 }  # fmt: skip
 
 

@@ -256,3 +256,13 @@ async def test_memory_is_bounded(world: World) -> None:
     for key in keys:
         assert await world.find(key)
     assert [world.tenants.cached(key) is not None for key in keys] == [False, True, True]
+
+
+async def test_what_memory_holds_is_known_however_old(world: World) -> None:
+    assert not world.tenants.is_known(world.key)
+    await world.find(world.key)
+    world.seconds = 200.0
+    assert world.tenants.cached(world.key) is None
+    assert world.tenants.is_known(world.key)
+    wrong = PresentedKey(id=world.key.id, digest=bytes(32))
+    assert not world.tenants.is_known(wrong)

@@ -9,7 +9,7 @@ import pytest
 from gateway.app.admission import Admission, Permit
 from gateway.core.bound import PROMPT_OVERHEAD_TOKENS
 from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
-from gateway.core.exchange import Hold
+from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
 from gateway.core.inheritance import Effective, Level, effective
 from gateway.core.policy import Policy
 from gateway.core.prices import ModelPrice, PriceBook
@@ -36,6 +36,7 @@ async def permitted(
     card: ModelPrice = CARD,
     is_unpriced_allowed: bool = False,
     policy: Policy = SILENT,
+    client_request_id: str = "",
     **fields: Any,
 ) -> Permit:
     admission = Admission(
@@ -43,7 +44,12 @@ async def permitted(
         policies=OnePolicy(policy),
         is_unpriced_allowed=is_unpriced_allowed,
     )
-    return await admission.admit(body(**fields), tenant=tenant(), request_id="req-1")
+    return await admission.admit(
+        body(**fields),
+        tenant=tenant(),
+        request_id="req-1",
+        client_request_id=client_request_id,
+    )
 
 
 async def admitted(**fields: Any) -> Hold:
@@ -163,3 +169,8 @@ async def test_manners_are_told_to_who_sends() -> None:
     assert (plain.cancels_on_disconnect, plain.attempts_max) == (False, 1)
     told = await permitted(policy=Policy(on_disconnect="cancel", attempts_max=3))
     assert (told.cancels_on_disconnect, told.attempts_max) == (True, 3)
+
+
+async def test_the_client_s_own_id_is_kept_with_the_hold() -> None:
+    assert (await permitted(client_request_id="mine")).hold.tags == {CLIENT_REQUEST_TAG: "mine"}
+    assert (await permitted()).hold.tags == {}

@@ -10,13 +10,18 @@ from gateway.adapters import schema
 from gateway.adapters.database import open_engine
 from gateway.adapters.directory import Directory
 from gateway.adapters.tenants import Tenants
-from gateway.app.auth import authenticate
-from gateway.core.errors import InvalidRequest, Unauthorized
+from gateway.app.attempts import FailedAttempts
+from gateway.app.auth import Authenticator
+from gateway.core.errors import InvalidRequest, TooManyFailedAttempts, Unauthorized
 from gateway.core.tenant import Tenant, key_text
 
 
 def now_us() -> int:
     return time.time_ns() // 1000
+
+
+def door(tenants: Tenants) -> Authenticator:
+    return Authenticator(tenants=tenants, attempts=FailedAttempts(per_minute_max=20))
 
 
 class World:
@@ -27,10 +32,11 @@ class World:
         self.tenants = tenants
         directory.create_tenant("acme/search")
         self.key = directory.issue_key("acme/search")
+        self.door = door(tenants)
 
     async def shown(self, *values: str) -> Tenant:
         headers = [(b"host", b"a"), *((b"authorization", each.encode()) for each in values)]
-        return await authenticate(headers, self.tenants)
+        return await self.door.tenant_of(headers, peer="192.0.2.1")
 
 
 @pytest.fixture
@@ -53,11 +59,11 @@ async def test_a_key_is_its_tenant(world: World, form: str) -> None:
 
 async def test_a_key_that_is_known_costs_no_lookup(world: World, tmp_path: Path) -> None:
     elsewhere = open_engine(f"sqlite:///{tmp_path}/gateway.db")
-    tenants = Tenants(engine=elsewhere, now_us=now_us, fresh_seconds=60)
+    one = door(Tenants(engine=elsewhere, now_us=now_us, fresh_seconds=60))
     headers = [(b"authorization", f"Bearer {world.key.text}".encode())]
-    first = await authenticate(headers, tenants)
+    first = await one.tenant_of(headers, peer="")
     world.directory.revoke_key(world.key.id)
-    assert await authenticate(headers, tenants) is first
+    assert await one.tenant_of(headers, peer="") is first
     elsewhere.dispose()
 
 
@@ -112,3 +118,21 @@ async def test_a_refusal_never_repeats_the_key(world: World) -> None:
         with pytest.raises(Unauthorized) as raised:
             await world.shown(shown)
         assert "b" * 43 not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "shown", [[], ["Bearer gw_wrong"], [f"Bearer {key_text('a' * 12, 'b' * 43)}"]]
+)
+async def test_an_address_that_fails_too_often_is_not_looked_up(
+    world: World, shown: list[str]
+) -> None:
+    other = world.directory.issue_key("acme/search")
+    await world.shown(f"Bearer {world.key.text}")
+    for _ in range(20):
+        with pytest.raises(Unauthorized):
+            await world.shown(*shown)
+    for attempt in (shown, [f"Bearer {other.text}"]):
+        with pytest.raises(TooManyFailedAttempts) as raised:
+            await world.shown(*attempt)
+        assert raised.value.retry_after_seconds is not None
+    assert await world.shown(f"Bearer {world.key.text}"), "memory holds it as right"

@@ -10,6 +10,7 @@ from gateway.core.errors import (
     GatewayError,
     InvalidRequest,
     Overloaded,
+    TooManyFailedAttempts,
     Unauthorized,
     UpgradeRequired,
 )
@@ -78,3 +79,8 @@ async def test_an_asgi_request_is_answered_whole() -> None:
         },
         {"type": "http.response.body", "body": body, "more_body": False},
     ]
+
+
+def test_who_is_to_wait_is_told_how_long() -> None:
+    error = TooManyFailedAttempts(retry_after_seconds=7)
+    assert (b"retry-after", b"7") in error_headers(error, body=b"")

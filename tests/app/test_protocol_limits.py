@@ -243,3 +243,13 @@ async def test_a_body_that_came_in_pieces_is_whole_under_a_long_answer() -> None
         await client.reader.readuntil(STREAMED)
         await client.send(POST)
         assert (await client.echoed())["body"] == "hello"
+
+
+async def test_one_connection_too_many_is_told_and_closed() -> None:
+    async with serving(connections_max=1) as server:
+        first = await server.connect(POST)
+        await first.echoed()
+        second = await server.connect()
+        assert refusal(await second.rest()) == (503, "overloaded")
+        await first.send(POST)
+        await first.echoed()

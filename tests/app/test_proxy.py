@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.adapters.metrics import Metrics
+from gateway.app.attempts import FailedAttempts
+from gateway.app.auth import Authenticator
 from gateway.app.proxy import DataPlane, new_request_id
 from gateway.core.headers import Headers
 from gateway.core.tenant import key_text
@@ -44,7 +46,10 @@ class Known:
 def plane(metrics: Metrics) -> DataPlane:
     """A data plane that knows everybody, and has nothing behind its door."""
     return DataPlane(
-        tenants=Known(),  # type: ignore[arg-type]  # a fake
+        authenticator=Authenticator(
+            tenants=Known(),  # type: ignore[arg-type]  # a fake
+            attempts=FailedAttempts(per_minute_max=20),
+        ),
         admission=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         ledger=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         relay=SimpleNamespace(),  # type: ignore[arg-type]  # never reached

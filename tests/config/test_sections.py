@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.sections import Admin, Database, Limits, Secret, Upstream
+from gateway.config.sections import Admin, Database, Ingress, Limits, Secret, Upstream
 
 
 def test_an_upstream_address_loses_its_trailing_slash() -> None:
@@ -68,3 +68,15 @@ def test_no_limit_is_nothing_or_less() -> None:
 def test_sections_are_frozen() -> None:
     with pytest.raises(ValidationError):
         Limits().rows_per_page = 5  # type: ignore[misc]  # the very mistake
+
+
+@pytest.mark.parametrize("given", ["10.0.0.0/8,192.0.2.7", ["10.0.0.0/8", "192.0.2.7"]])
+def test_trusted_proxies_are_a_line_or_a_list(given: object) -> None:
+    chosen = Ingress.model_validate({"trusted_proxies": given})
+    assert chosen.trusted_proxies == "10.0.0.0/8,192.0.2.7"
+
+
+@pytest.mark.parametrize("given", ["proxy", "10.0.0.1/8", 7])
+def test_what_is_no_network_is_not_trusted(given: object) -> None:
+    with pytest.raises(ValidationError):
+        Ingress.model_validate({"trusted_proxies": given})

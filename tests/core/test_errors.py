@@ -6,7 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.core import errors
-from gateway.core.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+from gateway.core.errors import (
+    GatewayError,
+    TooManyFailedAttempts,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 
 DRAWN = re.findall(r"── (\w+) +(\d{3})?", errors.__doc__ or "")
 
@@ -36,13 +41,18 @@ def test_every_error_has_its_own_words_and_code() -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_blame_follows_the_status(kind: type[GatewayError]) -> None:
     is_ours = kind.status >= 500 and kind.default_code != "http_version_not_served"
-    assert (kind.kind == "invalid_request_error") is not is_ours
+    assert (kind.kind in {"invalid_request_error", "rate_limit_error"}) is not is_ours
 
 
 def test_the_docstring_is_the_message() -> None:
     error = GatewayError()
     assert error.message == str(error) == "The gateway could not serve this request."
     assert (error.status, error.code, error.param) == (500, "gateway_error", None)
+
+
+def test_who_is_to_wait_is_told_how_long() -> None:
+    assert TooManyFailedAttempts(retry_after_seconds=7).retry_after_seconds == 7
+    assert GatewayError().retry_after_seconds is None
 
 
 def test_a_message_code_and_param_of_its_own() -> None:

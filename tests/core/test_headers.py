@@ -10,6 +10,7 @@ from gateway.core.errors import InvalidRequest, UnsupportedMediaType
 from gateway.core.headers import (
     HOP_BY_HOP,
     check_media,
+    client_request_id,
     content_length,
     first,
     is_sound,
@@ -17,6 +18,7 @@ from gateway.core.headers import (
     to_upstream,
 )
 
+TRACE = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
 NAMES = st.binary(min_size=0, max_size=12)
 VALUES = st.binary(max_size=12)
 # The two expressions by which uvicorn refuses a header after the head has been begun.
@@ -37,16 +39,66 @@ def test_the_upstream_sees_only_what_is_listed() -> None:
         (b"accept-encoding", b"br"),
         (b"x-stainless-lang", b"python"),
         (b"x-forwarded-for", b"10.0.0.1"),
-        (b"traceparent", b"00-1-2-01"),
+        (b"traceparent", TRACE),
+        (b"tracestate", b"a=1"),
     ]
     assert to_upstream(sent) == [
         (b"accept", b"text/event-stream"),
         (b"content-type", b"application/json"),
         (b"openai-beta", b"x"),
         (b"x-stainless-lang", b"python"),
-        (b"traceparent", b"00-1-2-01"),
+        (b"traceparent", TRACE),
+        (b"tracestate", b"a=1"),
         (b"accept-encoding", b"identity"),
     ]
+
+
+@pytest.mark.parametrize("value", [b"a", b"A-z_0.9", b"x" * 128])
+def test_a_request_s_id_passes_as_it_is(value: bytes) -> None:
+    sent = [(b"x-client-request-id", value)]
+    assert to_upstream(sent)[:-1] == sent
+    assert client_request_id(sent) == value.decode()
+
+
+@pytest.mark.parametrize("value", [b"", b"x" * 129, b"a b", b"a\n", "é".encode(), b"a;b", b'"a"'])
+def test_what_is_no_id_of_a_request_goes_nowhere(value: bytes) -> None:
+    sent = [(b"x-client-request-id", value)]
+    assert to_upstream(sent)[:-1] == []
+    assert client_request_id(sent) == ""
+
+
+def test_two_ids_are_none() -> None:
+    twice = [(b"x-client-request-id", b"a"), (b"x-client-request-id", b"a")]
+    assert (to_upstream(twice)[:-1], client_request_id(twice)) == ([], "")
+    assert client_request_id([]) == ""
+    assert to_upstream([(b"traceparent", TRACE)] * 2)[:-1] == []
+
+
+@pytest.mark.parametrize("value", [TRACE, b"01" + TRACE[2:], b"cc" + TRACE[2:] + b"-more"])
+def test_a_trace_s_parent_passes_with_its_state(value: bytes) -> None:
+    sent = [(b"traceparent", value), (b"tracestate", b"a=1"), (b"tracestate", b"b=2")]
+    assert to_upstream(sent)[:-1] == sent
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"00-1-2-01",
+        TRACE.upper(),
+        b"ff" + TRACE[2:],
+        TRACE + b"-more",
+        TRACE + b" ",
+        TRACE[:-3],
+        TRACE.replace(b"a", b"0"),
+        TRACE.replace(b"b", b"0"),
+        b"01" + TRACE[2:] + b"more",
+    ],
+)
+def test_what_is_no_trace_s_parent_is_dropped_with_its_state(value: bytes) -> None:
+    sent = [(b"accept", b"a"), (b"traceparent", value), (b"tracestate", b"a=1")]
+    assert to_upstream(sent)[:-1] == [(b"accept", b"a")]
+    assert to_upstream([(b"tracestate", b"a=1")])[:-1] == []
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(HOP_BY_HOP)), VALUES)))

@@ -63,6 +63,39 @@ def test_a_client_that_left_is_a_fact_beside_the_outcome() -> None:
 
 
 @pytest.mark.parametrize(
+    ("passed", "reason"),
+    [
+        (b"", "upstream_no_first_event"),
+        (b": waiting\n\n", "upstream_no_first_event"),
+        (CREATED[:-1], "upstream_no_first_event"),
+        (CREATED, "upstream_silent_after_start"),
+        (CREATED + event("response.in_progress"), "upstream_silent_after_start"),
+        (CREATED + event("keepalive"), "upstream_silent_after_start"),
+        (BEFORE, "upstream_idle_timeout"),
+    ],
+)
+def test_a_silent_stream_says_what_was_waited_for(passed: bytes, reason: str) -> None:
+    life = begun()
+    life.chunk(passed, 11.0)
+    life.ended(broken=UpstreamTimeout("Silent.", is_sent=True, code="upstream_idle_timeout"))
+    exchange = settled(life)
+    assert (exchange.reason, exchange.outcome) == (reason, Outcome.ABORTED)
+
+
+def test_a_silent_body_has_no_phases() -> None:
+    life = begun(head=BODY_HEAD)
+    life.ended(broken=UpstreamTimeout("Silent.", is_sent=True, code="upstream_idle_timeout"))
+    assert settled(life).reason == "upstream_idle_timeout"
+
+
+def test_a_late_head_is_a_phase_of_its_own() -> None:
+    life = Life(hold=hold(), book=BOOK, started=10.0)
+    late = UpstreamTimeout("Late.", is_sent=True, code="upstream_first_byte_timeout")
+    life.ended(broken=late)
+    assert settled(life).reason == "upstream_first_byte_timeout"
+
+
+@pytest.mark.parametrize(
     ("is_sent", "outcome", "basis"),
     [(False, Outcome.FAILED, Basis.NONE), (True, Outcome.ABORTED, Basis.WORST_CASE)],
 )

@@ -60,7 +60,7 @@ BREAKS = [
     Break(directive="cut=0", reason="upstream_incomplete"),
     Break(directive="cut=2000", reason="upstream_incomplete"),
     Break(directive="cut=terminal+200", reason="upstream_incomplete"),
-    Break(directive="stall=2000,600", reason="upstream_idle_timeout"),
+    Break(directive="stall=2000,600", reason="upstream_silent_after_start"),
     Break(directive="stall=terminal+10,600", reason="upstream_idle_timeout"),
     Break(directive="reset=500", reason="upstream_reset", is_stream=False),
     Break(directive="cut=500", reason="upstream_incomplete", is_stream=False),
