@@ -53,10 +53,18 @@ class Drain:
     A block that takes longer ends with GivenUp, wherever it waits.
     """
 
-    def __init__(self, drains: Drains, connection: Connection, on_left: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        drains: Drains,
+        connection: Connection,
+        on_left: Callable[[], None],
+        *,
+        cancels: bool = False,
+    ) -> None:
         self._drains = drains
         self._connection = connection
         self._on_left = on_left
+        self._cancels = cancels  # by policy: the answer is not read on at all
         self._limit = asyncio.timeout(None)
         self._reason = ""
         self._has_place = False
@@ -97,7 +105,9 @@ class Drain:
 
     def _start(self) -> None:
         self._on_left()
-        self._has_place = self._drains.begin()
+        self._has_place = not self._cancels and self._drains.begin()
         self._reason = "drain_seconds_max" if self._has_place else "drains_max"
+        if self._cancels:
+            self._reason = "on_disconnect_cancel"
         seconds = self._drains.limits.seconds_max if self._has_place else 0
         self._limit.reschedule(asyncio.get_running_loop().time() + seconds)

@@ -7,6 +7,7 @@ cancelled one settles before it goes. Not here: any decision; those are `core.li
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from gateway.core.prices import PriceBook
 Send = Callable[[Any], Awaitable[None]]
 Sink = Callable[[Exchange], None]
 
+TURNED_AWAY = frozenset({429, 503})  # answered before any of the body was processed
+BACKOFF_SECONDS = 0.5
+BACKOFF_SECONDS_MAX = 8.0
 CLIENT_GONE = 499  # what no status of HTTP's own says, by the number that operators know
 GATEWAY_STOPPED = 503
 
@@ -42,6 +46,8 @@ class Dispatch:
     headers: wire.Headers
     path: str
     started: float  # of the monotonic clock
+    cancels_on_disconnect: bool = False
+    attempts_max: int = 1
 
 
 class Relay:
@@ -76,7 +82,9 @@ class Relay:
         life = Life(hold=dispatch.hold, book=self._book, started=dispatch.started)
         kind = "stream" if dispatch.hold.is_stream else "whole"
         self._opened(kind)
-        drain = Drain(self._drains, connection, life.client_left)
+        drain = Drain(
+            self._drains, connection, life.client_left, cancels=dispatch.cancels_on_disconnect
+        )
         try:
             async with drain:
                 return await self._exchange(life, dispatch, send, connection, drain)
@@ -103,20 +111,13 @@ class Relay:
         self, life: Life, dispatch: Dispatch, send: Send, connection: Connection, drain: Drain
     ) -> int:
         try:
-            reply = await self._upstream.send(
-                method="POST",
-                path=dispatch.path,
-                headers=dispatch.headers,
-                body=dispatch.body,
-                sending=life.sent,
-            )
+            reply = await self._answer(life, dispatch)
         except UpstreamUnavailable as broken:
             log.warning("the upstream gave no answer: %s", broken.__cause__ or broken)
             self._attempted(broken.code, is_healthy=False)
             life.ended(broken=broken)
             await self._finish(life, send, drain)
             raise
-        self._attempted("answered", is_healthy=True)
         try:
             if await self._is_relayed(life, reply, send, drain):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -128,6 +129,25 @@ class Relay:
         finally:
             await reply.aclose()
         return reply.status
+
+    async def _answer(self, life: Life, dispatch: Dispatch) -> UpstreamReply:
+        """The upstream's answer: the first, or by policy the first that is no turning away."""
+        for attempt in range(1, dispatch.attempts_max + 1):
+            reply = await self._upstream.send(
+                method="POST",
+                path=dispatch.path,
+                headers=dispatch.headers,
+                body=dispatch.body,
+                sending=life.sent,
+            )
+            if reply.status not in TURNED_AWAY or attempt == dispatch.attempts_max:
+                break
+            self._attempted("turned_away", is_healthy=True)
+            life.turned_away()
+            await reply.aclose()
+            await asyncio.sleep(_backoff_seconds(attempt))
+        self._attempted("answered", is_healthy=True)
+        return reply
 
     async def _is_relayed(self, life: Life, reply: UpstreamReply, send: Send, drain: Drain) -> bool:
         """Relay an answer; False when it broke off, which the client must be able to see."""
@@ -200,6 +220,12 @@ class Relay:
         self._metrics.active(kind, -1)
         if self._open == 0:
             self._idle.set()
+
+
+def _backoff_seconds(attempt: int) -> float:
+    """Doubling, and never the same for two: what was turned away together would come back so."""
+    longest: float = min(BACKOFF_SECONDS * 2 ** (attempt - 1), BACKOFF_SECONDS_MAX)
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads a load, guards nothing
 
 
 def _start(status: int, headers: wire.Headers, request_id: str) -> dict[str, Any]:

@@ -60,6 +60,10 @@ class Life:
         """From now on the upstream may have read the request, and may bill it."""
         self._is_sent = True
 
+    def turned_away(self) -> None:
+        """The upstream said that it did not begin: what is sent next is another attempt."""
+        self._is_sent = False
+
     def answered(self, *, status: int, headers: wire.Headers, now: float) -> None:
         """The upstream's head is there; header names in lower case."""
         self._status = status

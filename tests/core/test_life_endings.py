@@ -126,6 +126,14 @@ def test_what_was_never_sent_costs_nothing() -> None:
     assert (exchange.basis, exchange.cost_pusd, exchange.reason) == (Basis.NONE, 0, "drains_max")
 
 
+def test_who_was_turned_away_owes_nothing_until_it_is_sent_again() -> None:
+    life = Life(hold=hold(), book=BOOK, started=10.0)
+    life.sent()
+    life.turned_away()
+    life.ended(reason="gateway_stopped")
+    assert settled(life).basis is Basis.NONE
+
+
 def test_a_stream_that_cannot_be_read_keeps_its_last_bytes_for_the_settlement() -> None:
     life = begun(head=[*STREAM_HEAD, (b"content-encoding", b"br")])
     assert [life.chunk(piece, 11.0) for piece in (b"one", b"two", b"three")] == [
