@@ -1,4 +1,4 @@
-"""The demo's requests: each asks the real SDK for what its title says, and tenants share the work."""
+"""The demo's requests: each asks the real SDK for what its title says, for one of three tenants."""
 
 import asyncio
 from collections import Counter
