@@ -93,6 +93,7 @@ def _lives(host: str, port: int) -> bool:
 
 def upstream(settings: "Settings") -> list[Finding]:
     """Its name is known, it answers, it takes the key, and it has our time."""
+    from gateway.adapters.upstream import CaFileUnusable
     from gateway.config.secret import SecretUnreadable
     from gateway.core.errors import UpstreamUnavailable
 
@@ -109,9 +110,8 @@ def upstream(settings: "Settings") -> list[Finding]:
     except (UpstreamUnavailable, TimeoutError) as unreachable:
         said = f"{host} does not answer: {str(unreachable) or f'nothing within {SECONDS_MAX:g} s'}"
         return fail("upstream", said, "see the address, firewalls, and GATEWAY_UPSTREAM_PROXY_URL")
-    except OSError as unusable:
-        said = f"upstream.ca_file = {settings.upstream.ca_file}: {unusable.strerror or unusable}"
-        return fail("upstream", said, "let it hold PEM certificates, and be readable")
+    except CaFileUnusable as unusable:
+        return fail("upstream", str(unusable), "let it hold PEM certificates, and be readable")
     reached = ok("upstream", f"{settings.upstream.base_url} answers")
     return [*reached, *_key(settings, status), *_clock(date, time.time())]
 
