@@ -4,7 +4,8 @@ A request under `/v1/` goes to the data plane before FastAPI sees it: that costs
 microsecond, and no middleware of the control plane can slow a stream. All else (`/livez`,
 `/readyz`, `/metrics`) is an ordinary FastAPI route.
 
-Start: schema, ledger, then what a dead process left; only then is the first request taken.
+Start: the ledger, then what a dead process left; only then is the first request taken. The schema
+is expected to be there (`gateway serve` sees to it).
 End: the server has stopped listening; exchanges settle, the ledger writes the last, all closes.
 """
 
@@ -19,7 +20,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from gateway import __version__
-from gateway.adapters import migrate
 from gateway.adapters.adoption import adopt_journals
 from gateway.adapters.database import open_engine
 from gateway.adapters.directory import Directory
@@ -53,13 +53,6 @@ SWEEPS_PER_LEASE = 3
 log = logging.getLogger(__name__)
 
 
-class SchemaOutdated(ValueError):
-    """The database's schema is not this program's; run `gateway migrate`."""
-
-    def __init__(self) -> None:
-        super().__init__(type(self).__doc__)
-
-
 class Gateway(FastAPI):
     """A FastAPI application whose data paths never enter FastAPI.
 
@@ -86,9 +79,9 @@ class Gateway(FastAPI):
 
 
 def create_app(settings: Settings) -> Gateway:
-    """The application, ready to be served; nothing is opened before its lifespan starts.
+    """The application, ready to be served; it writes nothing before its lifespan starts.
 
-    Raises ValueError for a database, price file or secret that cannot be used.
+    Raises ValueError for a database URL, price file or secret that cannot be used.
     """
     parts = _Parts(settings)
     app = Gateway(
@@ -105,9 +98,8 @@ def create_app(settings: Settings) -> Gateway:
     app.add_exception_handler(GatewayError, _render)
     app.add_exception_handler(HTTPStatus.NOT_FOUND, _render_not_found)
     token = CurrentSecret(settings.admin.token, settings.admin.token_file)
-    # A port of its own is the operator's to close; without a token that is the protection chosen.
-    is_open = is_loopback(settings.host) or (settings.admin.port is not None and not token())
-    guard = admin_guard(is_open=is_open, token=token)
+    # A token that is set is asked for everywhere: on loopback there may be a proxy in front.
+    guard = admin_guard(is_open=is_loopback(settings.host) and not token(), token=token)
     app.include_router(health_router(ledger=parts.ledger, metrics=parts.metrics, guard=guard))
     return app
 
@@ -189,8 +181,7 @@ class _Parts:
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """From the schema to the last settlement."""
-        self._check_schema()
+        """From the first hold to the last settlement."""
         for tenant in Directory(engine=self.engine, now_us=_now_us).list_tenants():
             self.metrics.tenant_seen(tenant.path)
         self.ledger.start()
@@ -211,13 +202,6 @@ class _Parts:
     def _totals(self) -> dict[tuple[str, str], int]:
         totals = cost_totals(self.engine, _now_us())
         return {(tenant, window): cost_pusd for (tenant, window), cost_pusd in totals.items()}
-
-    def _check_schema(self) -> None:
-        """An empty SQLite file is migrated; anything else is the operator's decision."""
-        if self.engine.dialect.name == "sqlite" and migrate.is_empty(self.engine):
-            migrate.upgrade(self.engine)
-        elif not migrate.is_current(self.engine):
-            raise SchemaOutdated
 
     async def _sweep(self) -> None:
         """Settle what other processes of this database leave behind when they die."""

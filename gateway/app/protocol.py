@@ -79,6 +79,11 @@ class Connection:
         if tell is not None:
             tell()
 
+    @property
+    def is_answered(self) -> bool:
+        """An answer has begun: no other can be given."""
+        return self._cycle.response_started
+
     def abort(self) -> None:
         """Close without the response's end, so that no client takes it for a whole one."""
         self._cycle.disconnected = True

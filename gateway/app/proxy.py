@@ -4,6 +4,7 @@
 the API's own error shape; after the hold only a missing upstream is an error of ours.
 """
 
+import logging
 import os
 import time
 import uuid
@@ -24,6 +25,7 @@ from gateway.core.errors import (
     GatewayError,
     NotFound,
     UpgradeRequired,
+    UpstreamUnavailable,
     VersionNotServed,
 )
 from gateway.core.request import RULED
@@ -33,6 +35,8 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 RESPONSES = b"/v1/responses"
+
+log = logging.getLogger(__name__)
 POLICY = b"x-gateway-policy"
 
 
@@ -69,8 +73,13 @@ class DataPlane:
             return
         except GatewayError as error:
             status = error.status
-            self._metrics.refused(who[0] if who else "", error.code)
+            if not isinstance(error, UpstreamUnavailable):
+                self._metrics.refused(who[0] if who else "", error.code)
             await refuse(error, send, request_id=request_id)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            status = GatewayError.status
+            await _apologise(scope["state"][CONNECTION], send, request_id)
         self._metrics.http_request(_route(scope), scope["method"], status)
 
     async def _serve(
@@ -107,14 +116,15 @@ class DataPlane:
             headers=wire.to_upstream(headers),
             path=_upstream_path(scope),
             started=started,
+            cancels_on_disconnect=permit.cancels_on_disconnect,
+            attempts_max=permit.attempts_max,
         )
         connection: Connection = scope["state"][CONNECTION]
         return await self._relay.carry(dispatch, _telling(send, permit), connection)
 
     async def _body(self, headers: wire.Headers, receive: Receive) -> bytes:
         """The whole request body, at most `request_bytes_max`. Raises BodyTooLarge, ClientGone."""
-        length = wire.first(headers, b"content-length")
-        if length.isdecimal() and int(length) > self._request_bytes_max:
+        if (wire.content_length(headers) or 0) > self._request_bytes_max:
             raise self._too_large()
         pieces = []
         size = 0
@@ -143,6 +153,14 @@ def new_request_id(now_ns: int) -> str:
     value = value & ~(0xF << 76) | 0x7 << 76  # version
     value = value & ~(0x3 << 62) | 0x2 << 62  # variant
     return str(uuid.UUID(int=value))
+
+
+async def _apologise(connection: Connection, send: Send, request_id: str) -> None:
+    """For what should not happen: an error in the API's shape, or a cut where one has begun."""
+    if connection.is_answered:
+        connection.abort()
+    else:
+        await refuse(GatewayError(), send, request_id=request_id)
 
 
 def _match(scope: Scope, headers: wire.Headers) -> None:

@@ -114,7 +114,7 @@ class Prices(Section):
 class Admin(Section):
     """Metrics, console and administration."""
 
-    port: Port | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """A port of their own for /metrics, /admin and /console; else they are on the data port."""
     token: Secret | None = None
     """What they ask for off loopback; only from the environment, or in token_file's file."""
