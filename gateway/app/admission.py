@@ -1,6 +1,6 @@
 """Hop 3: a body becomes a hold, or is refused. Reads the clock and the policy in force."""
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,8 +34,14 @@ class Admission:
     """Applies the policy to a request, prices it at its arrival and puts its worst case aside."""
 
     def __init__(
-        self, *, book: PriceBook, policies: PolicySource, is_unpriced_allowed: bool
+        self,
+        *,
+        book: PriceBook,
+        policies: PolicySource,
+        is_unpriced_allowed: bool,
+        now_us: Callable[[], int],  # the database's clock: prices and periods go by it
     ) -> None:
+        self._now_us = now_us
         self._book = book
         self._policies = policies
         self._is_unpriced_allowed = is_unpriced_allowed
@@ -47,7 +53,7 @@ class Admission:
         policy = (await self._policies.find(tenant)).policy
         admitted = admit(ResponseRequest.parse(body), policy)
         request = admitted.request
-        now_us = time.time_ns() // 1000
+        now_us = self._now_us()
         price = self._book.find(request.model, now_us)
         is_unpriced_allowed = self._is_unpriced_allowed
         if policy.unpriced is not None:

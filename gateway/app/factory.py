@@ -45,6 +45,8 @@ from gateway.config.secret import CurrentSecret
 from gateway.config.settings import Settings, is_loopback
 from gateway.core.address import networks
 from gateway.core.errors import GatewayError, NotFound
+from gateway.core.exchange import Hold
+from gateway.core.life import Life
 
 PREFIX = "/v1/"
 PROBES = frozenset({"/livez", "/readyz"})
@@ -131,7 +133,7 @@ class _Parts:
         self.relay = Relay(
             upstream=self.upstream,
             ledger=self.ledger,
-            book=self.book,
+            begin=self._begin,
             metrics=self.metrics,
             sinks=(self.metrics, log_exchange),
             drain=DrainLimits(
@@ -146,12 +148,17 @@ class _Parts:
                     engine=self.engine, stale_seconds_max=settings.keys.stale_seconds_max
                 ),
                 is_unpriced_allowed=settings.policy.unpriced == "record",
+                now_us=self.ledger.now_us,
             ),
             ledger=self.ledger,
             relay=self.relay,
             metrics=self.metrics,
             request_bytes_max=settings.limits.request_bytes_max,
         )
+
+    def _begin(self, hold: Hold, started: float) -> Life:
+        limit = self.settings.limits.event_bytes_max
+        return Life(hold=hold, book=self.book, started=started, event_bytes_max=limit)
 
     def _make_authenticator(self) -> Authenticator:
         chosen = self.settings.ingress

@@ -23,10 +23,10 @@ from gateway.core import headers as wire
 from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
 from gateway.core.exchange import Exchange, Hold
 from gateway.core.life import Life
-from gateway.core.prices import PriceBook
 
 Send = Callable[[Any], Awaitable[None]]
 Sink = Callable[[Exchange], None]
+Begin = Callable[[Hold, float], Life]  # the life of a hold, from a moment of the monotonic clock
 
 TURNED_AWAY = frozenset({429, 503})  # answered before any of the body was processed
 BACKOFF_SECONDS = 0.5
@@ -58,14 +58,14 @@ class Relay:
         *,
         upstream: Upstream,
         ledger: Ledger,
-        book: PriceBook,
+        begin: Begin,
         metrics: Metrics,
         sinks: tuple[Sink, ...],
         drain: DrainLimits,
     ) -> None:
         self._upstream = upstream
         self._ledger = ledger
-        self._book = book
+        self._begin = begin
         self._metrics = metrics
         self._sinks = sinks
         self._drains = Drains(limits=drain, metrics=metrics)
@@ -79,7 +79,7 @@ class Relay:
         Whatever happens, exactly one exchange is settled. Raises UpstreamUnavailable when the
         upstream gave no answer to relay.
         """
-        life = Life(hold=dispatch.hold, book=self._book, started=dispatch.started)
+        life = self._begin(dispatch.hold, dispatch.started)
         kind = "stream" if dispatch.hold.is_stream else "whole"
         self._opened(kind)
         drain = Drain(
@@ -184,7 +184,7 @@ class Relay:
             return
         drain.look()
         drain.end()
-        exchange = life.settle(settled_at_us=time.time_ns() // 1000, now=time.monotonic())
+        exchange = life.settle(settled_at_us=self._ledger.now_us(), now=time.monotonic())
         try:
             await self._post(exchange)
         except asyncio.CancelledError:

@@ -24,6 +24,7 @@ from gateway.core.settlement import (
     settlement,
     worst_case,
 )
+from gateway.core.sse import EVENT_BYTES_MAX
 
 # The transport knows one limit for all of an answer; what had passed tells what was waited for.
 IDLE = "upstream_idle_timeout"  # between two events, or two pieces of a whole body
@@ -35,11 +36,19 @@ WORD_CHARACTERS_MAX = 256  # of an id, a model, a reason
 class Life:
     """One exchange on its way. Times are seconds of a clock that only goes forward."""
 
-    def __init__(self, *, hold: Hold, book: PriceBook, started: float) -> None:
+    def __init__(
+        self,
+        *,
+        hold: Hold,
+        book: PriceBook,
+        started: float,
+        event_bytes_max: int = EVENT_BYTES_MAX,
+    ) -> None:
         self.hold = hold
         self.is_due = False  # all that will be known is known: settle, then release
         self._book = book
         self._started = started
+        self._event_bytes_max = event_bytes_max
         self._observer: Observer | None = None
         self._lags = False  # a whole body: its last chunk waits for the settlement
         self._left_bytes: int | None = None  # of a body with content-length
@@ -74,6 +83,7 @@ class Life:
             status=status,
             content_type=content_type,
             content_encoding=wire.first(headers, b"content-encoding"),
+            event_bytes_max=self._event_bytes_max,
         )
         # Where no terminal event can be seen, the last bytes are what completes the response.
         is_opaque = isinstance(self._observer, OpaqueObserver)

@@ -178,11 +178,13 @@ class EncodedObserver:
         return inflater.unused_data
 
 
-def observer_for(*, status: int, content_type: str, content_encoding: str) -> Observer:
-    """The observer for a response with this head."""
+def observer_for(
+    *, status: int, content_type: str, content_encoding: str, event_bytes_max: int = EVENT_BYTES_MAX
+) -> Observer:
+    """The observer for a response with this head; larger events and bodies are skimmed."""
     if status in _STATUSES_WITHOUT_BODY:
         return OpaqueObserver(problem=None)
-    observer = _observer_of(content_type.partition(";")[0].strip().lower())
+    observer = _observer_of(content_type.partition(";")[0].strip().lower(), event_bytes_max)
     encoding = content_encoding.strip().lower()
     if observer is None:
         return OpaqueObserver(problem="content_type_unknown")
@@ -193,7 +195,9 @@ def observer_for(*, status: int, content_type: str, content_encoding: str) -> Ob
     return OpaqueObserver(problem="encoding_unknown")
 
 
-def _observer_of(media_type: str) -> Observer | None:
+def _observer_of(media_type: str, event_bytes_max: int) -> Observer | None:
     if media_type == "text/event-stream":
-        return StreamObserver()
-    return BodyObserver() if media_type == "application/json" else None
+        return StreamObserver(event_bytes_max=event_bytes_max)
+    if media_type == "application/json":
+        return BodyObserver(body_bytes_max=event_bytes_max)
+    return None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.app.admission import Admission, Permit
+from gateway.cli.access import now_us
 from gateway.core.bound import PROMPT_OVERHEAD_TOKENS
 from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
 from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
@@ -43,6 +44,7 @@ async def permitted(
         book=PriceBook(version="book", cards={"gpt-test": (card,)}),
         policies=OnePolicy(policy),
         is_unpriced_allowed=is_unpriced_allowed,
+        now_us=now_us,
     )
     return await admission.admit(
         body(**fields),

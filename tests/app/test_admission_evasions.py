@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.app.admission import Admission, Permit
+from gateway.cli.access import now_us
 from gateway.core.errors import InvalidRequest
 from gateway.core.inheritance import Level, effective
 from gateway.core.policy import Policy
@@ -41,7 +42,7 @@ class ThePolicy:
 
 
 async def permitted(body: bytes) -> Permit:
-    admission = Admission(book=BOOK, policies=ThePolicy(), is_unpriced_allowed=False)
+    admission = Admission(book=BOOK, policies=ThePolicy(), is_unpriced_allowed=False, now_us=now_us)
     return await admission.admit(body, tenant=tenant(), request_id="req-1")
 
 

@@ -13,6 +13,7 @@ from gateway.app.drain import DrainLimits
 from gateway.app.relay import GATEWAY_STOPPED, Dispatch, Relay
 from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
 from gateway.core.exchange import Exchange, Hold
+from gateway.core.life import Life
 from tests.builders import hold
 from tests.fakes.told import AFTER, BEFORE, BOOK, TERMINAL
 
@@ -39,6 +40,9 @@ class FakeLedger:
     def __init__(self, notes: list[Any], failure: Exception | None = None) -> None:
         self._notes = notes
         self._failure = failure
+
+    def now_us(self) -> int:
+        return 7
 
     def opened(self, request_id: str, response_id: str) -> None:
         self._notes.append(("opened", response_id))
@@ -94,7 +98,7 @@ class Scene:
                 timeouts=Timeouts(),
             ),
             ledger=FakeLedger(self.client.notes, failure),  # type: ignore[arg-type]  # a fake
-            book=BOOK,
+            begin=lambda held, started: Life(hold=held, book=BOOK, started=started),
             metrics=Metrics(version="0", totals=dict),
             sinks=(*sinks, self.exchanges.append),
             drain=DrainLimits(),

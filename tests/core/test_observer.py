@@ -218,8 +218,9 @@ def test_the_head_decides_who_observes(content_type: str, wanted: type[Observer]
 
 def test_what_cannot_be_read_says_so() -> None:
     def problem(status: int, content_type: str, content_encoding: str) -> str | None:
-        head = {"content_type": content_type, "content_encoding": content_encoding}
-        observer = observer_for(status=status, **head)
+        observer = observer_for(
+            status=status, content_type=content_type, content_encoding=content_encoding
+        )
         assert observer.feed(b"anything") is None
         assert (observer.response_id, observer.has_output, observer.events) == (None, False, 0)
         return observer.end(is_clean=True).problem
@@ -295,3 +296,15 @@ def test_a_small_chunk_that_grows_large_is_decoded_in_small_pieces() -> None:
     observer.feed(encoded(bytes(10_000_000), 31))
     assert sum(sizes) == 10_000_000
     assert max(sizes) <= 1 << 16
+
+
+def test_the_limit_of_an_event_is_the_callers() -> None:
+    for content_type, data in (
+        ("text/event-stream", STREAM),
+        ("application/json", msgspec.json.encode(response(usage=USED))),
+    ):
+        observer = observer_for(
+            status=200, content_type=content_type, content_encoding="", event_bytes_max=64
+        )
+        observer.feed(data)
+        assert observer.end(is_clean=True).usage == USAGE  # skimmed, and read all the same
