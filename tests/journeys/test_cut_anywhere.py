@@ -83,7 +83,7 @@ async def play(on: Stage, count: int) -> None:
     for cut, told in zip(cuts, answers, strict=True):
         check(cut, played[cut.name], told, entries[header(told, "x-gateway-request-id")])
     ended = sum(cut.offset >= played[cut.name].complete_at for cut in cuts)
-    print(f"{count} cuts over sockets, {ended} after the terminal event: no clean end, all booked")
+    print(f"{count} cuts over sockets, {ended} after the terminal event: no clean end, all posted")
     assert 0 < ended < count
 
 

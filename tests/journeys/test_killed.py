@@ -137,8 +137,8 @@ def check(load: Load) -> None:
         f"{load.kills} kills: {len(served)} served, {len(seen)} seen to their end by a client, "
         f"{len(entries)} entries: {dict(bases)}, {len(nameless)} without a response id"
     )
-    assert set(known.values()) == {1}, "a response was booked twice"
-    assert known.keys() <= served.keys(), "a response was booked that nobody served"
+    assert set(known.values()) == {1}, "a response was posted twice"
+    assert known.keys() <= served.keys(), "a response was posted that nobody served"
     assert seen <= known.keys(), "a client saw an end that the ledger does not know"
     for response_id in seen:
         assert_exact(by_id[response_id], served[response_id])

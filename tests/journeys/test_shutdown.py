@@ -1,4 +1,4 @@
-"""Going down: SIGTERM lets streams finish, and what cannot finish in time is still booked."""
+"""Going down: SIGTERM lets streams finish, and what cannot finish in time is still posted."""
 
 import asyncio
 import signal
@@ -63,7 +63,7 @@ async def test_sigterm_waits_for_a_drain(tmp_path: Path) -> None:
         assert entry.client_gone
 
 
-async def test_a_stream_beyond_the_limit_is_cut_and_booked(tmp_path: Path) -> None:
+async def test_a_stream_beyond_the_limit_is_cut_and_posted(tmp_path: Path) -> None:
     async with (
         process_stage(tmp_path, GATEWAY_SHUTDOWN_SECONDS_MAX="1") as on,
         calling(on.gateway.port, on.key, asked(LONG)) as caller,
@@ -107,6 +107,8 @@ async def test_an_idle_gateway_ends_at_once_and_leaves_nothing(
 ) -> None:
     async with process_stage(tmp_path) as on:
         reader, writer = await asyncio.open_connection("127.0.0.1", on.gateway.port)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        await reader.readuntil(b'"ok"}')  # so it has been accepted
         on.gateway.signal(number)
         assert await reader.read() == b""  # an unused connection is closed
         writer.close()
@@ -115,7 +117,7 @@ async def test_an_idle_gateway_ends_at_once_and_leaves_nothing(
         assert "Traceback" not in on.log()
 
 
-async def test_what_a_kill_leaves_is_booked_at_the_next_start(tmp_path: Path) -> None:
+async def test_what_a_kill_leaves_is_posted_at_the_next_start(tmp_path: Path) -> None:
     async with (
         process_stage(tmp_path) as on,
         calling(on.gateway.port, on.key, asked(LONG)) as streaming,

@@ -43,7 +43,7 @@ async def test_sigterm_lets_fifty_streams_finish(tmp_path: Path) -> None:
         assert "Traceback" not in on.log()
 
 
-async def test_of_fifty_streams_those_beyond_the_limit_are_booked_as_well(tmp_path: Path) -> None:
+async def test_of_fifty_streams_those_beyond_the_limit_are_posted_as_well(tmp_path: Path) -> None:
     half = STREAMS // 2
     async with (
         process_stage(tmp_path, GATEWAY_SHUTDOWN_SECONDS_MAX="7") as on,

@@ -1,4 +1,4 @@
-"""Upstreams that break: no client takes a broken answer for a whole one, none is unbooked."""
+"""Upstreams that break: no client takes a broken answer for a whole one, none is unposted."""
 
 import asyncio
 import socket
@@ -69,7 +69,7 @@ BREAKS = [
 ]
 
 
-async def test_what_breaks_off_is_cut_off_and_booked_at_the_hold(tmp_path: Path) -> None:
+async def test_what_breaks_off_is_cut_off_and_posted_at_the_hold(tmp_path: Path) -> None:
     async with stage(tmp_path, upstream=QUICK) as on:
         for count, each in enumerate(BREAKS, start=1):
             asked = body(f"[sim: {each.directive}]", stream=each.is_stream)
@@ -151,7 +151,7 @@ BEFORE_THE_HEAD = {
 
 
 @pytest.mark.parametrize("name", BEFORE_THE_HEAD)
-async def test_sent_and_not_answered_is_told_and_booked_at_the_hold(
+async def test_sent_and_not_answered_is_told_and_posted_at_the_hold(
     tmp_path: Path, name: str
 ) -> None:
     rude = BEFORE_THE_HEAD[name]
