@@ -1,5 +1,7 @@
 """How an exchange can end, and what its record then says."""
 
+from typing import Any
+
 import pytest
 
 from gateway.core.errors import UpstreamTimeout, UpstreamUnavailable
@@ -8,6 +10,7 @@ from gateway.core.life import Life
 from tests.builders import hold
 from tests.fakes.told import (
     BEFORE,
+    BODY,
     BODY_HEAD,
     BOOK,
     CREATED,
@@ -218,3 +221,12 @@ def test_what_an_upstream_says_can_always_be_kept() -> None:
     assert response_id is not None
     assert response_id.startswith("resp_?x")
     assert len(response_id) == 256
+
+
+@pytest.mark.parametrize(("head", "data"), [(STREAM_HEAD, TERMINAL), (BODY_HEAD, BODY)])
+def test_beyond_the_operators_limit_usage_is_read_all_the_same(head: Any, data: bytes) -> None:
+    life = Life(hold=hold(), book=BOOK, started=10.0, event_bytes_max=64)
+    life.answered(status=200, headers=head, now=10.5)
+    life.chunk(data, 11.0)
+    life.ended()
+    assert settled(life).basis is Basis.REPORTED

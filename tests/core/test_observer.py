@@ -296,15 +296,3 @@ def test_a_small_chunk_that_grows_large_is_decoded_in_small_pieces() -> None:
     observer.feed(encoded(bytes(10_000_000), 31))
     assert sum(sizes) == 10_000_000
     assert max(sizes) <= 1 << 16
-
-
-def test_the_limit_of_an_event_is_the_callers() -> None:
-    for content_type, data in (
-        ("text/event-stream", STREAM),
-        ("application/json", msgspec.json.encode(response(usage=USED))),
-    ):
-        observer = observer_for(
-            status=200, content_type=content_type, content_encoding="", event_bytes_max=64
-        )
-        observer.feed(data)
-        assert observer.end(is_clean=True).usage == USAGE  # skimmed, and read all the same
