@@ -20,6 +20,8 @@ CHECKS = (
     ("lint-imports",),
 )
 REPORT = ("report", "--show-missing", "--skip-covered")
+# A file's tests share their servers, so they stay together; more than four only wait for the disk.
+AT_ONCE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 FLOORS = (
     (*REPORT, "--fail-under=100", "--include=gateway/core/*"),
     (*REPORT, "--fail-under=90"),
@@ -45,7 +47,7 @@ def main(words: list[str]) -> int:
         return subprocess.call((sys.executable, "-m", "pytest", *words))
     held = [passes(str(BIN / name), *rest) for name, *rest in CHECKS]
     subprocess.call(coverage("erase"))
-    tests = subprocess.call(coverage("run", "-m", "pytest", *words))
+    tests = subprocess.call(coverage("run", "-m", "pytest", *AT_ONCE, *words))
     if tests == 0:
         # silent when they hold: the last line is pytest's, and what reads the output looks there
         held += [passes(*coverage(*each)) for each in (("combine", "-q"), *FLOORS)]

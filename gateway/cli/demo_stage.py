@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,22 @@ def set_stage(folder: Path) -> Iterator[Stage]:
             "GATEWAY_UPSTREAM_API_KEY": "sk-simulated",
             "GATEWAY_LOG_LEVEL": "warning",
         }
-        gateway = processes.enter_context(
-            _process("gateway", "serve", "--port", str(_port()), environment=environment)
-        )
+        gateway = processes.enter_context(_gateway(environment))
         yield Stage(gateway_url=gateway, simulator_url=simulator, database_url=database_url)
+
+
+@contextmanager
+def _gateway(environment: dict[str, str]) -> Iterator[str]:
+    with ExitStack() as started:
+        try:
+            address = started.enter_context(_serve(_port(), environment))
+        except CommandStopped:  # the port was free, and somebody was quicker
+            address = started.enter_context(_serve(0, environment))
+        yield address
+
+
+def _serve(port: int, environment: dict[str, str]) -> AbstractContextManager[str]:
+    return _process("gateway", "serve", "--port", str(port), environment=environment)
 
 
 @contextmanager
