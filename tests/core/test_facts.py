@@ -221,3 +221,11 @@ def test_what_is_no_document_has_no_type_and_no_id(data: bytes) -> None:
     assert (type_in(data), response_id_in(data)) == (None, None)
     assert type_in(b'{"type":5}') is None
     assert response_id_in(b'{"response":null}') is None
+
+
+def test_a_value_that_cannot_be_read_is_absent_and_costs_no_other() -> None:
+    document = b'{"model":"\\ud800","usage":{"input_tokens":1,"output_tokens":2}}'
+    found = skim(document, is_event=False)
+    assert found is not None
+    seen = facts_from(found, is_event=False)
+    assert (seen.model, seen.usage) == (None, Usage(input_tokens=1, output_tokens=2))
