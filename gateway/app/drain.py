@@ -89,7 +89,7 @@ class Drain:
 
     def look(self) -> None:
         """A client that half-closed and then left is only noticed by who looks."""
-        if not self._reason and not self._is_over and self._connection.is_gone:
+        if self._connection.is_gone:
             self._start()
 
     def end(self) -> None:
@@ -104,6 +104,8 @@ class Drain:
             self._drains.end()
 
     def _start(self) -> None:
+        if self._reason or self._is_over:
+            return  # told before: by who looked, and then by the connection's end
         self._on_left()
         self._has_place = not self._cancels and self._drains.begin()
         self._reason = "drain_seconds_max" if self._has_place else "drains_max"

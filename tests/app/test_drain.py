@@ -90,3 +90,28 @@ async def test_what_goes_wrong_inside_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         async with drain(drains(), FakeConnection(), []):
             raise ZeroDivisionError
+
+
+async def test_what_was_seen_by_looking_and_is_then_told_counts_once() -> None:
+    of, left = drains(seconds_max=60, drains_max=1), list[str]()
+    connection = FakeConnection()
+    async with drain(of, connection, left) as seen:
+        connection.is_gone = True
+        seen.look()
+        connection.lose()
+    assert left == ["left"]
+    async with drain(of, FakeConnection(), []):
+        assert of.begin()  # the one place is free again
+
+
+async def test_one_given_up_that_is_told_again_ends_as_it_was() -> None:
+    connection, left = FakeConnection(), list[str]()
+    with pytest.raises(GivenUp, match="drains_max"):
+        async with drain(drains(drains_max=0), connection, left) as seen:
+            connection.is_gone = True
+            seen.look()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                connection.lose()  # while the limit is being applied
+    assert left == ["left"]
