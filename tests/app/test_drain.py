@@ -104,14 +104,19 @@ async def test_what_was_seen_by_looking_and_is_then_told_counts_once() -> None:
         assert of.begin()  # the one place is free again
 
 
+async def leave_twice(of: Drains, connection: FakeConnection, left: list[str]) -> None:
+    """Be seen to have left, and be told of it while the limit is being applied."""
+    async with drain(of, connection, left) as seen:
+        connection.is_gone = True
+        seen.look()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            connection.lose()
+
+
 async def test_one_given_up_that_is_told_again_ends_as_it_was() -> None:
     connection, left = FakeConnection(), list[str]()
     with pytest.raises(GivenUp, match="drains_max"):
-        async with drain(drains(drains_max=0), connection, left) as seen:
-            connection.is_gone = True
-            seen.look()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                connection.lose()  # while the limit is being applied
+        await leave_twice(drains(drains_max=0), connection, left)
     assert left == ["left"]
