@@ -16,9 +16,9 @@ ITEM_KINDS_MAX = 256
 UNREADABLE = b"?"  # stands for a value that was too large to be kept; it is no JSON
 
 _SOLID = re.compile(rb"[^ \t\r\n]")
-_TEXT = rb'(?:[^"\\]++|\\.)*+'
+_TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*'  # a possessive group loses its place before Python 3.11.5
 _UP_TO_QUOTE = re.compile(_TEXT, re.DOTALL)
-_UP_TO_MARK = re.compile(rb'(?:[^"{}\[\]]++|"' + _TEXT + rb'")*+', re.DOTALL)
+_UP_TO_MARK = re.compile(rb'[^"{}\[\]]*+(?:"' + _TEXT + rb'"[^"{}\[\]]*+)*', re.DOTALL)
 _SCALAR_END = re.compile(rb"[^0-9A-Za-z+.\-]")
 _SCALAR_START = b"-0123456789tfn"
 _QUOTE, _BACKSLASH, _COLON, _COMMA = b'"\\:,'

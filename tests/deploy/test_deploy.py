@@ -160,7 +160,7 @@ def test_setup_makes_its_secrets_once(tmp_path: Path) -> None:
         command.chmod(0o755)
     (tmp_path / "secrets").mkdir()
     state = tmp_path / "state"
-    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}:/usr/bin:/bin"
     env = {"PATH": path, "PYTHONPATH": str(ROOT), "GATEWAY_STATE_DIR": str(state)}
 
     def secrets() -> dict[str, str]:

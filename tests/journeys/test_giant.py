@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fakes.rawserver import RawServer, flood, half_close, read_request, send
+from tests.fakes.rawserver import RawServer, close, flood, read_request, send
 from tests.journeys.bill import assert_read
 from tests.journeys.caller import Caller, calling, whole_answer
 from tests.journeys.process import ProcessStage, process_stage
@@ -111,8 +111,8 @@ async def test_a_body_of_200_mib_passes(tmp_path: Path) -> None:
 
 async def check_boundless(folder: Path, mib: int) -> None:
     """A stream in which no event ever ends."""
-    few = [read_request, send(STREAM_HEAD + b"data: nothing much\n\n"), half_close]
-    many = [read_request, send(STREAM_HEAD), flood(mib * MIB), half_close]
+    few = [read_request, send(STREAM_HEAD + b"data: nothing much\n\n"), close]
+    many = [read_request, send(STREAM_HEAD), flood(mib * MIB), close]
     async with (
         RawServer(lambda number: many if number >= WARM_REQUESTS else few) as upstream,
         process_stage(folder, GATEWAY_UPSTREAM_BASE_URL=upstream.url) as on,
