@@ -105,6 +105,7 @@ def entry_row(exchange: Exchange) -> Row:
         hold.hold_pusd,
         exchange.price_version,
         _lines_text(exchange.lines),
+        "[]",
         _tags_text(hold.tags),
         _us(exchange.duration_seconds),
         None if exchange.first_byte_seconds is None else _us(exchange.first_byte_seconds),

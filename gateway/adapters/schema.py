@@ -130,6 +130,7 @@ entry = Table(
     Column("hold_pusd", BigInteger, nullable=False),
     Column("price_version", Text),
     Column("lines", Text, nullable=False),
+    Column("legs", Text, nullable=False, server_default="[]"),
     Column("tags", Text, nullable=False),
     Column("duration_us", BigInteger, nullable=False),
     Column("first_byte_us", BigInteger),
@@ -166,6 +167,86 @@ policy = Table(
     Column("subject", Text, primary_key=True),  # a tenant's path or a key's id
     Column("document", Text, nullable=False),
     Column("updated_at_us", BigInteger, nullable=False),
+)
+
+# A limit as its administrator set it. Ids begin with the depth of the tenant, so that their order,
+# in which rows are locked, is the same everywhere.
+budget = Table(
+    "budget",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("subject", Text, nullable=False),  # a tenant's path or a key's id
+    Column("period", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("is_hard", Boolean, nullable=False),
+    Column("limit_pusd", BigInteger, nullable=False),
+    Column("models", Text),  # NULL: all
+    Column("thresholds", Text, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger),
+    CheckConstraint("limit_pusd >= 0", name="limit_not_negative"),
+    Index(None, "subject"),
+)
+
+# The only rows that requests of different clients share. A request counts in the period in which it
+# was admitted, for ever; a period's edges never change once it has begun.
+budget_period = Table(
+    "budget_period",
+    metadata,
+    Column("budget_id", Text, primary_key=True),
+    Column("period_start_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("period_end_us", BigInteger),  # NULL: open
+    Column("is_hard", Boolean, nullable=False),
+    Column("limit_pusd", BigInteger, nullable=False),
+    Column("held_pusd", BigInteger, nullable=False),
+    Column("spent_pusd", BigInteger, nullable=False),
+    Column("excess_pusd", BigInteger, nullable=False),  # cost past a hold, or past a lowered limit
+    CheckConstraint("held_pusd >= 0", name="held_not_negative"),
+    CheckConstraint("spent_pusd >= 0", name="spent_not_negative"),
+    CheckConstraint("excess_pusd >= 0", name="excess_not_negative"),
+    CheckConstraint(
+        "NOT is_hard OR spent_pusd + held_pusd <= limit_pusd + excess_pusd", name="never_over"
+    ),
+    postgresql_with={
+        "fillfactor": "50"
+    },  # each batch writes them anew: in place, while there is room
+)
+
+# What became known of an entry after it was posted.
+adjustment = Table(
+    "adjustment",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("delta_pusd", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+# A threshold that was crossed: once a budget, period and threshold.
+alert = Table(
+    "alert",
+    metadata,
+    Column("budget_id", Text, primary_key=True),
+    Column("period_start_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("threshold_pct", Integer, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("delivered_at_us", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+)
+
+# Why the last requests without money were refused: there is no entry to ask.
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Index(None, "at_us"),
 )
 
 HOUR_US = 3_600_000_000

@@ -83,6 +83,7 @@ def test_an_entry_has_every_fact_in_its_column() -> None:
         "hold_pusd": 5_000_000_000,
         "price_version": "2026-11-22+000000000000",
         "lines": '[["input",100,2000000,200000000],["output",20,8000000,160000000]]',
+        "legs": "[]",
         "tags": '{"a":"b"}',
         "duration_us": 1_500_000,
         "first_byte_us": 250_000,
