@@ -16,6 +16,7 @@ from gateway.core.tenant import ancestry
 
 KEY = "key"
 TENANT = "tenant"
+POLICY = "policy"
 
 CHANGES_MAX = 1_000
 # Longer than any request takes from its key's lookup to its hold.
@@ -24,7 +25,7 @@ TOUCHED_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change: of a key (its id) or of a tenant and what is below it (its path)."""
+    """One change: of a key (its id), of a tenant and what is below it (its path), or a policy."""
 
     kind: str
     subject: str

@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import Connection, Engine, delete, select
 
 from gateway.adapters import schema
-from gateway.adapters.changes import record_change
+from gateway.adapters.changes import POLICY, record_change
 from gateway.adapters.database import insert_into, write_transaction
 from gateway.core.inheritance import Level
 from gateway.core.policy import Policy, policy_from, policy_from_json, policy_to_json, said_by
 from gateway.core.tenant import ancestry
-
-POLICY = "policy"
 
 
 class SubjectUnknown(LookupError):

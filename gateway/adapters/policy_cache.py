@@ -1,29 +1,32 @@
 """The policy in force for a key, from memory: all documents, read again when one has changed.
 
-Documents are few, so they are kept whole: a request costs no database, and an asked-for change log
-costs one number. What cannot be read admits nothing. Not here: writing them (`policies`).
+Documents are few, so they are kept whole. They stand for as long as the log of changes is heard and
+names no policy; without the log they are asked for again after the freshness. What cannot be read
+admits nothing. Not here: writing them (`policies`).
 """
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.adapters import schema
-from gateway.adapters.changes import newest_change
+from gateway.adapters.changes import POLICY, News, newest_change
 from gateway.core.errors import GatewayError, LedgerUnavailable
 from gateway.core.inheritance import Effective, Level, effective
 from gateway.core.policy import Policy, policy_from_json
 from gateway.core.tenant import Tenant, ancestry
 
-# A change is seen within the freshness, and the time of one read.
-FRESH_SECONDS = 1.0
+# Where the log is not heard, a change is seen within the freshness, and the time of one read.
+FRESH_SECONDS = 1.5
 READ_SECONDS_MAX = 0.2
-FIRST_READ_SECONDS_MAX = 1.0  # while nothing is known there is nothing to fall back on
+FIRST_READ_SECONDS_MAX = 1.0  # while nothing that stands is known there is nothing to fall back on
+AWAY_SECONDS = 1.0
 KEPT_MAX = 10_000
 
 log = logging.getLogger(__name__)
@@ -51,32 +54,47 @@ class PolicyCache:
         self._fresh_seconds = fresh_seconds
         self._stale_seconds_max = stale_seconds_max
         self._documents: _Documents | None = None
-        self._read_at = float("-inf")  # when what is known was true
-        self._asked_at = float("-inf")  # when it was last asked for
+        self._outdated = 0  # documents that do not contain this change are of no use
+        self._read_at = -math.inf  # seconds of the clock at which they were in force
+        self._heard = -math.inf
+        self._away_until = -math.inf
         self._flight: asyncio.Future[None] | None = None
         self._kept: dict[Tenant, Effective] = {}
 
-    def forget(self) -> None:
-        """Something has changed: the next request reads it."""
-        self._asked_at = float("-inf")
+    def hear(self, news: News) -> None:
+        """The log was read to its end: what it changed is read before the next request."""
+        if news.changes is None and self._documents is not None:
+            # Numbers of another log, maybe: none of ours is to be compared with them.
+            self._documents = replace(self._documents, newest=-1)
+        if news.changes is None or any(change.kind == POLICY for change in news.changes):
+            self._outdated = news.newest
+        self._heard = max(self._heard, news.asked_seconds)
+        self._away_until = -math.inf
 
     async def find(self, tenant: Tenant) -> Effective:
         """The policy in force. Raises LedgerUnavailable when none has been read for too long."""
-        if self._clock() - self._asked_at > self._fresh_seconds:
+        if not self._stands(self._fresh_seconds) and self._clock() >= self._away_until:
             await self._refresh()
-        if self._clock() - self._read_at > self._stale_seconds_max:
+        if not self._stands(self._stale_seconds_max):
             raise LedgerUnavailable
         kept = self._kept.get(tenant)
         return self._combined(tenant) if kept is None else kept
 
+    def _stands(self, seconds_max: float) -> bool:
+        """Whether what is known was in force so long ago at most, and nothing newer is known of."""
+        if self._documents is None or self._documents.newest < self._outdated:
+            return False
+        return self._clock() - max(self._read_at, self._heard) <= seconds_max
+
     async def _refresh(self) -> None:
-        seconds_max = FIRST_READ_SECONDS_MAX if self._documents is None else READ_SECONDS_MAX
+        is_usable = self._stands(self._stale_seconds_max)
         try:
-            async with asyncio.timeout(seconds_max):
-                await asyncio.shield(self._reading())
+            async with asyncio.timeout(READ_SECONDS_MAX if is_usable else FIRST_READ_SECONDS_MAX):
+                while not self._stands(self._fresh_seconds):
+                    await asyncio.shield(self._reading())
         except (SQLAlchemyError, OSError):  # a timeout is an OSError too
             # Known policies stay in force for a while; all do not wait for the same silence.
-            self._asked_at = self._clock()
+            self._away_until = self._clock() + AWAY_SECONDS
 
     def _reading(self) -> asyncio.Future[None]:
         """One question for all who wait."""
@@ -93,7 +111,7 @@ class PolicyCache:
         if found is not self._documents:
             self._documents = found
             self._kept.clear()
-        self._asked_at = self._read_at = asked
+        self._read_at = asked
 
     def _read(self) -> _Documents:
         known = self._documents

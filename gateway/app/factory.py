@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request, Response
 
 from gateway import __version__
 from gateway.adapters.adoption import adopt_journals
+from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
 from gateway.adapters.directory import Directory
 from gateway.adapters.journal import Journal
@@ -126,6 +127,9 @@ class _Parts:
             stale_seconds_max=settings.keys.stale_seconds_max,
             cached_max=settings.keys.cached_max,
         )
+        self.policies = PolicyCache(
+            engine=self.engine, stale_seconds_max=settings.keys.stale_seconds_max
+        )
         self.ledger = self._make_ledger()
         self.metrics.watch_queue(lambda: self.ledger.queue_depth)
         self.metrics.watch_journal(lambda: self.ledger.journal_bytes)
@@ -144,9 +148,7 @@ class _Parts:
             authenticator=self._make_authenticator(),
             admission=Admission(
                 book=self.book,
-                policies=PolicyCache(
-                    engine=self.engine, stale_seconds_max=settings.keys.stale_seconds_max
-                ),
+                policies=self.policies,
                 is_unpriced_allowed=settings.policy.unpriced == "record",
                 now_us=self.ledger.now_us,
             ),
@@ -178,7 +180,7 @@ class _Parts:
             batch_max=chosen.batch_max,
             lease_seconds=chosen.lease_seconds,
             on_batch=self.metrics.batch,
-            on_news=self.tenants.hear,
+            on_news=self._hear,
             journal=Journal(
                 self.settings.state_dir, self.owner.id, bytes_max=chosen.journal_bytes_max
             ),
@@ -205,6 +207,10 @@ class _Parts:
             await self.upstream.aclose()
             self.owner.release()
             self.engine.dispose()
+
+    def _hear(self, news: News) -> None:
+        self.tenants.hear(news)
+        self.policies.hear(news)
 
     def _totals(self) -> dict[tuple[str, str], int]:
         totals = cost_totals(self.engine, _now_us())

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from gateway.adapters import schema
+from gateway.adapters.changes import ChangeLog, News, newest_change
 from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
 from gateway.adapters.policies import Policies
@@ -42,6 +43,19 @@ class Reads:
         return self._engine.connect()
 
 
+class Log:
+    """The log of changes, as the ledger's writer reads it and tells of it."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._log = ChangeLog(clock=clock)
+
+    def tell(self, cache: PolicyCache) -> None:
+        with self._engine.connect() as connection:
+            cache.hear(self._log.read(connection, newest_change(connection), self._clock()))
+
+
 @pytest.fixture
 def reads(engine: Engine) -> Reads:
     return Reads(engine)
@@ -50,6 +64,11 @@ def reads(engine: Engine) -> Reads:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def log(engine: Engine, clock: Clock) -> Log:
+    return Log(engine, clock)
 
 
 @pytest.fixture
@@ -99,13 +118,68 @@ async def test_what_has_not_changed_is_not_read_again(
     assert await cache.find(tenant) is first
 
 
-async def test_it_can_be_told_that_something_changed(
-    cache: PolicyCache, policies: Policies, tenant: Tenant
+async def test_a_change_that_is_heard_of_is_in_force_for_the_next_request(
+    cache: PolicyCache, policies: Policies, tenant: Tenant, log: Log
+) -> None:
+    log.tell(cache)
+    await cache.find(tenant)
+    policies.change("acme", given={"store": "deny"})
+    log.tell(cache)
+    assert (await cache.find(tenant)).policy == Policy(store="deny")
+
+
+async def test_while_the_log_is_heard_the_database_is_not_asked(
+    cache: PolicyCache, tenant: Tenant, clock: Clock, reads: Reads, log: Log, engine: Engine
+) -> None:
+    log.tell(cache)
+    first = await cache.find(tenant)
+    Directory(engine=engine, now_us=now_us).create_tenant("another")
+    for _ in range(400):
+        clock.now += 1
+        log.tell(cache)
+        assert await cache.find(tenant) is first
+    assert reads.count == 1
+
+
+async def test_a_change_that_is_known_and_cannot_be_read_is_not_overlooked(
+    cache: PolicyCache, policies: Policies, tenant: Tenant, reads: Reads, log: Log
 ) -> None:
     await cache.find(tenant)
     policies.change("acme", given={"store": "deny"})
-    cache.forget()
+    reads.is_away = True
+    log.tell(cache)
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailable):
+            await cache.find(tenant)
+    assert reads.count == 2, "all do not ask into the same silence"
+    reads.is_away = False
+    log.tell(cache)
     assert (await cache.find(tenant)).policy == Policy(store="deny")
+
+
+async def test_a_change_heard_of_during_a_read_is_read_as_well(
+    cache: PolicyCache, policies: Policies, tenant: Tenant, log: Log
+) -> None:
+    log.tell(cache)
+    first = asyncio.ensure_future(cache.find(tenant))
+    while cache._flight is None:
+        await asyncio.sleep(0)
+    while cache._flight is not None and not cache._flight.done():
+        await asyncio.sleep(0)
+    policies.change("acme", given={"store": "deny"})
+    log.tell(cache)
+    assert (await first).policy == Policy(store="deny")
+
+
+async def test_after_a_log_that_begins_anew_all_is_read_again(
+    cache: PolicyCache, policies: Policies, tenant: Tenant, engine: Engine
+) -> None:
+    policies.change("acme", given={"store": "deny"})
+    await cache.find(tenant)
+    with write_transaction(engine) as connection:  # as restored from a backup, and changed since
+        connection.execute(update(schema.policy).values(document='{"store":"allow"}'))
+    cache.hear(News(newest=0, asked_seconds=0.0, changes=None))
+    assert (await cache.find(tenant)).policy == Policy(store="allow")
 
 
 async def test_many_who_wait_ask_once(cache: PolicyCache, tenant: Tenant, reads: Reads) -> None:
