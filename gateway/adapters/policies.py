@@ -11,8 +11,17 @@ from gateway.adapters import schema
 from gateway.adapters.changes import POLICY, record_change
 from gateway.adapters.database import insert_into, write_transaction
 from gateway.core.inheritance import Level
-from gateway.core.policy import Policy, policy_from, policy_from_json, policy_to_json, said_by
+from gateway.core.policy import (
+    Policy,
+    field_name,
+    policy_from,
+    policy_from_json,
+    policy_to_json,
+    values_from_json,
+)
 from gateway.core.tenant import ancestry
+
+ALL = "all"  # among what is unset: the whole document
 
 
 class SubjectUnknown(LookupError):
@@ -31,12 +40,15 @@ class Policies:
     ) -> Policy:
         """Set some fields and unset others; the policy as it is then. Aliases are added.
 
-        Raises SubjectUnknown, or ValueError for a field or value that no policy has.
+        What this version cannot read can be unset as it is written; `ALL` of it can, whatever it
+        is. Raises SubjectUnknown, or ValueError for a field or value that no policy has.
         """
         with write_transaction(self._engine) as connection:
             _subjects(connection, subject)
-            before = said_by(_read(connection, [subject]).get(subject, Policy()))
-            kept = {name: value for name, value in before.items() if name not in unset}
+            kept = {} if ALL in unset else _said(connection, subject)
+            for name in unset:
+                if name != ALL:
+                    kept.pop(name if name in kept else field_name(name), None)
             aliases = {**_mapping(kept.get("aliases")), **_mapping(given.get("aliases"))}
             policy = policy_from({**kept, **given, **({"aliases": aliases} if aliases else {})})
             self._write(connection, subject, policy)
@@ -44,7 +56,10 @@ class Policies:
         return policy
 
     def levels(self, subject: str) -> list[Level]:
-        """What is said on the way to this tenant or key, root first. Raises SubjectUnknown."""
+        """What is said on the way to this tenant or key, root first.
+
+        Raises SubjectUnknown, or ValueError for what this version cannot read.
+        """
         with self._engine.connect() as connection:
             subjects = _subjects(connection, subject)
             policies = _read(connection, subjects)
@@ -61,6 +76,13 @@ class Policies:
             .values(subject=subject, **values)
             .on_conflict_do_update(index_elements=["subject"], set_=values)
         )
+
+
+def _said(connection: Connection, subject: str) -> dict[str, object]:
+    """A document's fields as they are written, unchecked."""
+    table = schema.policy.c
+    text = connection.scalar(select(table.document).where(table.subject == subject))
+    return {} if text is None else values_from_json(text)
 
 
 def _mapping(aliases: object) -> dict[object, object]:
@@ -84,4 +106,11 @@ def _read(connection: Connection, subjects: Sequence[str]) -> dict[str, Policy]:
     rows = connection.execute(
         select(table.subject, table.document).where(table.subject.in_(subjects))
     )
-    return {row.subject: policy_from_json(row.document) for row in rows}
+    return {row.subject: _readable(row.subject, row.document) for row in rows}
+
+
+def _readable(subject: str, document: str) -> Policy:
+    try:
+        return policy_from_json(document)
+    except ValueError as unreadable:
+        raise ValueError(f"the policy of {subject} cannot be read: {unreadable}") from None

@@ -43,7 +43,11 @@ Disconnect = Annotated[
 ]
 Unset = Annotated[
     list[str] | None,
-    typer.Option(metavar="FIELD", help="Inherit this again; may be repeated."),
+    typer.Option(
+        metavar="FIELD",
+        help="Inherit this again; may be repeated. `all` begins anew, also where the policy "
+        "cannot be read by this version.",
+    ),
 ]
 
 
@@ -122,12 +126,7 @@ def show(
 def _change(
     subject: str, given: Mapping[str, object], unset: list[str], config: "Path | None"
 ) -> None:
-    from gateway.core.policy import field_name
-
-    try:
-        dropped = [field_name(name) for name in unset]
-    except ValueError as unknown:
-        raise WrongUsage(str(unknown)) from None
+    dropped = [name.replace("-", "_") for name in unset]
     both = [name for name in dropped if name in given and name != "aliases"]  # these are added to
     if both:
         raise WrongUsage(f"{both[0]} is both set and unset: keep one")

@@ -80,11 +80,15 @@ def policy_from(values: Mapping[str, object]) -> Policy:
 
 def policy_from_json(text: str) -> Policy:
     """What `policy_to_json` wrote. ValueError: it is no policy of this version."""
+    return policy_from(values_from_json(text))
+
+
+def values_from_json(text: str) -> dict[str, object]:
+    """A policy's fields as they are written, in any version. ValueError: it is no document."""
     try:
-        values = msgspec.json.decode(text, type=dict[str, object])
+        return msgspec.json.decode(text, type=dict[str, object])
     except msgspec.DecodeError as broken:
-        raise ValueError(f"the policy cannot be read: {broken}") from None
-    return policy_from(values)
+        raise ValueError(f"it is no JSON object: {broken}") from None
 
 
 def said_by(policy: Policy) -> dict[str, object]:

@@ -1,11 +1,14 @@
 """Policies as administrators write them."""
 
+from collections.abc import Callable
+
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from gateway.adapters import schema
+from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
-from gateway.adapters.policies import Policies, SubjectUnknown
+from gateway.adapters.policies import ALL, Policies, SubjectUnknown
 from gateway.core.inheritance import Level
 from gateway.core.policy import Policy
 from tests.adapters.conftest import now_us
@@ -90,6 +93,47 @@ def test_a_mistake_changes_nothing(
     with pytest.raises(ValueError, match=r"models|nothing|aliases"):
         policies.change("acme", given=given)
     assert (documents(engine), changes(engine)) == before
+
+
+@pytest.fixture
+def rewrite(policies: Policies, key_id: str, engine: Engine) -> Callable[[str], None]:
+    """Write a document of acme's as another version may have written it."""
+
+    def write(document: str) -> None:
+        policies.change("acme", given={"store": "deny"})
+        with write_transaction(engine) as connection:
+            connection.execute(update(schema.policy).values(document=document))
+
+    return write
+
+
+def test_what_another_version_wrote_is_unset_by_its_name(
+    policies: Policies, rewrite: Callable[[str], None]
+) -> None:
+    rewrite('{"from_the_future": 1, "store": "deny", "over": "sometimes"}')
+    with pytest.raises(ValueError, match="no field 'from_the_future'"):
+        policies.change("acme", given={"over": "deny"})
+    with pytest.raises(ValueError, match=r"policy of acme cannot be read: .*'from_the_future'"):
+        policies.levels("acme/search")
+    changed = policies.change("acme", given={"over": "deny"}, unset=["from_the_future"])
+    assert changed == own(policies, "acme") == Policy(store="deny", over="deny")
+
+
+@pytest.mark.parametrize("document", ["", "[]", "{", '{"store": "deny", "tools": 1}'])
+def test_a_policy_is_begun_anew_whatever_it_was(
+    policies: Policies, rewrite: Callable[[str], None], engine: Engine, document: str
+) -> None:
+    rewrite(document)
+    with pytest.raises(ValueError, match=r"it is no JSON object|tools: expected"):
+        policies.change("acme", given={"models": ["a"]})
+    assert documents(engine) == {"acme": document}
+    assert policies.change("acme", given={"models": ["a"]}, unset=[ALL]) == Policy(models=("a",))
+    assert own(policies, "acme") == Policy(models=("a",))
+
+
+def test_only_a_field_can_be_unset(policies: Policies, key_id: str) -> None:
+    with pytest.raises(ValueError, match="no field 'model'; did you mean 'models'"):
+        policies.change("acme", given={}, unset=["model"])
 
 
 def test_a_subject_must_be_there(policies: Policies, key_id: str) -> None:

@@ -89,6 +89,13 @@ def test_a_field_is_inherited_again(gateway: Gateway, key_id: str) -> None:
     assert gateway("policies", "show", "acme", "--json").json["policy"] == {"over": "deny"}
 
 
+def test_a_policy_is_begun_anew(gateway: Gateway, key_id: str) -> None:
+    gateway("policies", "set", "acme", "--store", "deny", "--over", "deny")
+    said = gateway("policies", "set", "acme", "--unset", "all", "--over", "clamp")
+    assert (said.code, said.err) == (0, "policy of acme: over, all unset\n")
+    assert gateway("policies", "show", "acme", "--json").json["policy"] == {"over": "clamp"}
+
+
 def test_aliases_are_added_or_written_anew(gateway: Gateway, key_id: str) -> None:
     gateway("policies", "set", "acme", "--alias", "fast=a")
     gateway("policies", "set", "acme", "--alias", "slow=b")
