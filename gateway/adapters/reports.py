@@ -202,4 +202,5 @@ def _entry(row: RowMapping) -> EntryRow:
     fields = dict(row)
     fields["lines"] = lines_from_text(fields["lines"])
     fields["tags"] = json.loads(fields["tags"])
+    del fields["legs"]
     return EntryRow(**fields)
