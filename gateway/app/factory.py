@@ -39,7 +39,7 @@ from gateway.app.attempts import FailedAttempts
 from gateway.app.auth import Authenticator
 from gateway.app.drain import DrainLimits
 from gateway.app.errors import error_body, error_headers, refuse
-from gateway.app.health import admin_guard, health_router
+from gateway.app.health import PROBES, admin_guard, health_router
 from gateway.app.proxy import DataPlane, Receive, Scope
 from gateway.app.relay import Relay, Send
 from gateway.config.secret import CurrentSecret
@@ -50,7 +50,6 @@ from gateway.core.exchange import Hold
 from gateway.core.life import Life
 
 PREFIX = "/v1/"
-PROBES = frozenset({"/livez", "/readyz"})
 SWEEPS_PER_LEASE = 3
 
 log = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class Gateway(FastAPI):
             return
         is_admin_port = scope["server"][1] == self.admin_port
         is_admin_path = not scope["path"].startswith(PREFIX)
-        is_everywhere = self.admin_port is None or scope["path"] in PROBES
+        is_everywhere = self.admin_port is None or scope["raw_path"] in PROBES
         if not is_everywhere and is_admin_path != is_admin_port:
             await refuse(NotFound(), send)
         elif is_admin_path:

@@ -15,6 +15,8 @@ from gateway.adapters.ledger import Ledger
 from gateway.adapters.metrics import Metrics
 from gateway.core.errors import Unauthorized
 
+# A gateway that does not answer these is restarted, or passed over: it must though it be full.
+PROBES = frozenset({b"/livez", b"/readyz"})
 # What each route of the control plane says of itself; a test refuses one that says nothing.
 PUBLIC = "public"
 ADMIN = "admin"

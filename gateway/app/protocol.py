@@ -25,10 +25,12 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from gateway.app.errors import error_body, error_headers
 from gateway.app.framing import check_framing, check_target, malformed, without_offer
+from gateway.app.health import PROBES
 from gateway.core.errors import GatewayError, HeadersTooLarge, Overloaded, RequestTooSlow
 
 CONNECTION = "connection"  # the key of the `Connection` in an ASGI scope's state
 BODY_PIECE_BYTES = 16_384  # what must come within a limit: a byte now and then is no progress
+PROBES_AT_ONCE = 64  # connections beyond the limit, each for one probe: full is not dead
 _TOO_MANY = "The gateway has as many connections as it takes (limits.connections_max)."
 LINGER_SECONDS = 2.0  # for a refused client to read why, before the connection is cut
 
@@ -111,7 +113,9 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
-        if len(self.connections) > self.limits.connections_max:
+        surplus = len(self.connections) - self.limits.connections_max
+        self._is_surplus = surplus > 0
+        if surplus > PROBES_AT_ONCE:
             self._write_error(Overloaded(_TOO_MANY))
             transport.close()
             return
@@ -169,14 +173,18 @@ class GatewayProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._stop_read_timer()
         self._unset_keepalive_if_required()
-        if self._head_size() > self.limits.header_bytes_max:
+        head_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if head_bytes > self.limits.header_bytes_max:
             raise HeadersTooLarge
+        if self._is_surplus and self.url not in PROBES:
+            raise Overloaded(_TOO_MANY)
         check_target(self.url, method=self.parser.get_method())
         check_framing(self.headers, version=self.parser.get_http_version())
         self._is_declined = self.parser.should_upgrade()
         if not self._is_declined:
             super().on_headers_complete()
             self._is_in_body = True
+            self.cycle.keep_alive &= not self._is_surplus
             self.scope["state"][CONNECTION] = Connection(self, self.cycle)
 
     def on_message_complete(self) -> None:
@@ -191,9 +199,6 @@ class GatewayProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     # Our own
-    def _head_size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-
     def _watch_head(self, received_bytes: int) -> None:
         self._head_bytes += received_bytes
         if self._head_bytes > self.limits.header_bytes_max:

@@ -7,6 +7,7 @@ import uvicorn
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
+from gateway.app import protocol
 from gateway.app.protocol import BODY_PIECE_BYTES, IngressLimits, protocol_with
 from tests.fakes.served import (
     BOTH_LOOPS,
@@ -249,7 +250,28 @@ async def test_one_connection_too_many_is_told_and_closed() -> None:
     async with serving(connections_max=1) as server:
         first = await server.connect(POST)
         await first.echoed()
-        second = await server.connect()
+        second = await server.connect(POST)
         assert refusal(await second.rest()) == (503, "overloaded")
+        assert server.app.heard == ["echo"]
         await first.send(POST)
         await first.echoed()
+
+
+async def test_a_probe_is_answered_beyond_the_limit_and_no_second_request() -> None:
+    async with serving(connections_max=1) as server:
+        await server.connect()
+        for path in (b"/livez", b"/readyz"):
+            probe = await server.connect(GET.replace(b"/echo", path) + POST)
+            head, _, content = (await probe.rest()).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert b"connection: close" in head
+            assert content == b"ok"
+
+
+async def test_of_connections_for_probes_there_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "PROBES_AT_ONCE", 1)
+    async with serving(connections_max=1) as server:
+        await server.connect()
+        await server.connect()
+        third = await server.connect()
+        assert refusal(await third.rest()) == (503, "overloaded")

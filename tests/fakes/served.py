@@ -61,6 +61,11 @@ class App:
         await answer(send, 200, json.dumps({**said, "version": scope["http_version"]}).encode())
         await self.say("echo")
 
+    async def livez(self, scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, 200, b"ok")
+
+    readyz = livez
+
     async def upgrade(self, scope: Any, receive: Any, send: Any) -> None:
         is_offered = (b"upgrade", b"websocket") in scope["headers"]
         await answer(send, 426 if is_offered else 200, b"no")

@@ -95,9 +95,14 @@ async def test_one_connection_too_many_is_closed(tmp_path: Path) -> None:
     async with stage(tmp_path, limits={"connections_max": 2}) as one:
         held = [await asyncio.open_connection("127.0.0.1", one.port) for _ in range(2)]
         reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+        writer.write(b"POST /v1/responses HTTP/1.1\r\nhost: a\r\n\r\n")
         head, _, content = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503 ")
         assert json.loads(content)["error"]["code"] == "overloaded"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for probe in ("livez", "readyz"):
+                asked = await client.get(f"http://127.0.0.1:{one.port}/{probe}")
+                assert asked.json() == {"status": "ok"}
         for _, other in [*held, (reader, writer)]:
             other.close()
             await other.wait_closed()
