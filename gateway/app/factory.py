@@ -37,10 +37,11 @@ from gateway.adapters.upstream import Timeouts, Upstream, transport_for
 from gateway.app.admission import Admission
 from gateway.app.attempts import FailedAttempts
 from gateway.app.auth import Authenticator
+from gateway.app.bodies import Bodies, Receive
 from gateway.app.drain import DrainLimits
 from gateway.app.errors import error_body, error_headers, refuse
 from gateway.app.health import PROBES, admin_guard, health_router
-from gateway.app.proxy import DataPlane, Receive, Scope
+from gateway.app.proxy import DataPlane, Scope
 from gateway.app.relay import Relay, Send
 from gateway.config.secret import CurrentSecret
 from gateway.config.settings import Settings, is_loopback
@@ -154,7 +155,10 @@ class _Parts:
             ledger=self.ledger,
             relay=self.relay,
             metrics=self.metrics,
-            request_bytes_max=settings.limits.request_bytes_max,
+            bodies=Bodies(
+                bytes_max=settings.limits.request_bytes_max,
+                total_bytes_max=settings.limits.request_total_bytes_max,
+            ),
         )
 
     def _begin(self, hold: Hold, started: float) -> Life:

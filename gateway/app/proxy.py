@@ -8,20 +8,19 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.metrics import Metrics
 from gateway.app.admission import Admission, Permit
 from gateway.app.auth import Authenticator
+from gateway.app.bodies import Bodies, Body, ClientGone, Receive
 from gateway.app.errors import refuse
 from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
 from gateway.core import headers as wire
 from gateway.core.admit import told
 from gateway.core.errors import (
-    BodyTooLarge,
     GatewayError,
     NotFound,
     UpgradeRequired,
@@ -32,16 +31,11 @@ from gateway.core.request import RULED
 from gateway.core.strict import refuse_query
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 RESPONSES = b"/v1/responses"
 
 log = logging.getLogger(__name__)
 POLICY = b"x-gateway-policy"
-
-
-class ClientGone(Exception):
-    """The client hung up before its request was whole: there is no one to answer."""
 
 
 class DataPlane:
@@ -55,20 +49,21 @@ class DataPlane:
         ledger: Ledger,
         relay: Relay,
         metrics: Metrics,
-        request_bytes_max: int,
+        bodies: Bodies,
     ) -> None:
         self._authenticator = authenticator
         self._admission = admission
         self._ledger = ledger
         self._relay = relay
         self._metrics = metrics
-        self._request_bytes_max = request_bytes_max
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_request_id(time.time_ns())
         who: list[str] = []  # the tenant, as soon as it is known: refusals are counted by it
         try:
-            status = await self._serve(scope, receive, send, request_id, who)
+            with self._bodies.one(scope["headers"], receive) as body:
+                status = await self._serve(scope, body, send, request_id, who)
         except ClientGone:
             return
         except GatewayError as error:
@@ -83,7 +78,7 @@ class DataPlane:
         self._metrics.http_request(_route(scope), scope["method"], status)
 
     async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, request_id: str, who: list[str]
+        self, scope: Scope, incoming: Body, send: Send, request_id: str, who: list[str]
     ) -> int:
         started = time.monotonic()
         headers: wire.Headers = scope["headers"]
@@ -93,7 +88,7 @@ class DataPlane:
         wire.check_media(headers)
         refuse_query(scope["query_string"], RULED)
         authenticated = time.monotonic()
-        body = await self._body(headers, receive)
+        body = await incoming.read()
         received = time.monotonic()
         permit = await self._admission.admit(
             body,
@@ -121,29 +116,6 @@ class DataPlane:
         )
         connection: Connection = scope["state"][CONNECTION]
         return await self._relay.carry(dispatch, _telling(send, permit), connection)
-
-    async def _body(self, headers: wire.Headers, receive: Receive) -> bytes:
-        """The whole request body, at most `request_bytes_max`. Raises BodyTooLarge, ClientGone."""
-        if (wire.content_length(headers) or 0) > self._request_bytes_max:
-            raise self._too_large()
-        pieces = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            pieces.append(message["body"])
-            size += len(message["body"])
-            if size > self._request_bytes_max:
-                raise self._too_large()
-            if not message["more_body"]:
-                return b"".join(pieces)
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(
-            f"The request body is larger than {self._request_bytes_max} bytes "
-            "(the gateway's setting limits.request_bytes_max)."
-        )
 
 
 def new_request_id(now_ns: int) -> str:

@@ -151,9 +151,12 @@ class Limits(Section):
     """How much of anything one client may have."""
 
     connections_max: Count = 10_000
-    """Connections of clients at once, to one process; more are answered 503 and closed."""
+    """Connections of clients at once, to one process; more are answered 503 and closed, all but
+    probes (`/livez`, `/readyz`)."""
     request_bytes_max: Bytes = 64 * 1024 * 1024
     """A request's body."""
+    request_total_bytes_max: Bytes = 1024 * 1024 * 1024
+    """The bodies of all requests under way in one process; more are answered 503, unread."""
     header_bytes_max: Bytes = 64 * 1024
     """A request's headers together."""
     event_bytes_max: Bytes = 1024 * 1024
@@ -172,6 +175,12 @@ class Limits(Section):
     """How long a client's unused connection is kept."""
     rows_per_page: Count = 100
     """Rows of one page of a listing."""
+
+    @model_validator(mode="after")
+    def _has_room_for_one(self) -> Self:
+        if self.request_total_bytes_max < self.request_bytes_max:
+            raise ValueError("request_total_bytes_max must be at least request_bytes_max")
+        return self
 
 
 class Drain(Section):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.adapters.metrics import Metrics
 from gateway.app.attempts import FailedAttempts
 from gateway.app.auth import Authenticator
+from gateway.app.bodies import Bodies
 from gateway.app.proxy import DataPlane, new_request_id
 from gateway.core.headers import Headers
 from gateway.core.tenant import key_text
@@ -54,7 +55,7 @@ def plane(metrics: Metrics) -> DataPlane:
         ledger=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         relay=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         metrics=metrics,
-        request_bytes_max=1024,
+        bodies=Bodies(bytes_max=1024, total_bytes_max=2048),
     )
 
 

@@ -80,3 +80,9 @@ def test_trusted_proxies_are_a_line_or_a_list(given: object) -> None:
 def test_what_is_no_network_is_not_trusted(given: object) -> None:
     with pytest.raises(ValidationError):
         Ingress.model_validate({"trusted_proxies": given})
+
+
+def test_the_room_for_all_bodies_takes_one_at_least() -> None:
+    assert Limits(request_bytes_max=5, request_total_bytes_max=5).request_total_bytes_max == 5
+    with pytest.raises(ValidationError, match="must be at least request_bytes_max"):
+        Limits(request_bytes_max=5, request_total_bytes_max=4)

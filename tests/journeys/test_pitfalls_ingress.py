@@ -12,7 +12,7 @@ import pytest
 from tests.journeys.bill import assert_all_exact
 from tests.journeys.caller import Caller, calling, request_head, whole_answer
 from tests.journeys.cuts import header
-from tests.journeys.process import process_stage
+from tests.journeys.process import GatewayProcess, process_stage
 from tests.journeys.stage import WAIT_SECONDS_MAX, Stage, body, make_key, stage, until
 
 ALLOWED = {
@@ -24,9 +24,13 @@ HEADERS = 500
 IDLE_CONNECTIONS = 500
 STREAMS = 50
 BOUNDARY_BYTES = 1_000_000
+MIB = 1024 * 1024
+BODIES = 20
+BODY_MIB = 8
+GROWTH_BYTES_MAX = 64 * MIB
 
 
-async def told_status(on: Stage, request: bytes) -> Caller:
+async def told_status(on: Stage | GatewayProcess, request: bytes) -> Caller:
     """One request by hand, read to the end of its answer."""
     caller = await Caller.connect(on.port)
     try:
@@ -142,6 +146,50 @@ async def test_p26_requests_in_a_pipeline_are_answered_in_order(tmp_path: Path) 
             assert (caller.status, answer["usage"]["output_tokens"]) == (200, count)
         caller.writer.transport.abort()
         assert_all_exact(await on.settled(3), on.simulator.served)
+
+
+async def endless(port: int, head: bytes) -> Caller:
+    """Send a body of some size without its end, and read what is answered, if anything is."""
+    caller = await Caller.connect(port)
+    chunk = b"%x\r\n" % MIB + b"x" * MIB + b"\r\n"
+    try:
+        caller.writer.write(head)
+        for _ in range(BODY_MIB):
+            caller.writer.write(chunk)
+            await caller.writer.drain()
+        await caller.read()
+    finally:
+        caller.leave("rst")
+    return caller
+
+
+async def test_p32_bodies_without_end_do_not_fill_the_memory(tmp_path: Path) -> None:
+    room = 2 * BODY_MIB * MIB
+    limits = {
+        "GATEWAY_LIMITS_REQUEST_BYTES_MAX": str(room),
+        "GATEWAY_LIMITS_REQUEST_TOTAL_BYTES_MAX": str(room),
+    }
+    async with process_stage(tmp_path, **limits) as on:
+        port = on.gateway.port
+        assert (await whole_answer(port, on.key, body())).status == 200
+        before = on.gateway.resident_bytes_max()
+        head = request_head(on.key, 0).replace(b"content-length: 0", b"transfer-encoding: chunked")
+        sending = [asyncio.ensure_future(endless(port, head)) for _ in range(BODIES)]
+        await until(lambda: sum(one.done() for one in sending) >= BODIES - 2)
+        for told in [one.result() for one in sending if one.done()]:
+            assert (told.status, told.json["error"]["code"]) == (503, "overloaded")
+            assert header(told, "x-should-retry") == "true"
+        growth = on.gateway.resident_bytes_max() - before
+        print(f"{BODIES} bodies of {BODY_MIB} MiB without end: grew by {growth / MIB:.1f} MiB")
+        assert growth < GROWTH_BYTES_MAX < BODIES * BODY_MIB * MIB
+        # One or two have their room. What is announced and does not fit beside them is not read.
+        told = await told_status(on.gateway, request_head(on.key, room))
+        assert (told.status, told.json["error"]["code"]) == (503, "overloaded")
+        for one in sending:
+            one.cancel()
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while (await whole_answer(port, on.key, body("x" * (room - 1000)))).status != 200:
+                await asyncio.sleep(0.01)
 
 
 async def test_p33_idle_connections_take_nobody_s_place(tmp_path: Path) -> None:
