@@ -21,7 +21,7 @@ from gateway.cli.output import talk
 # In the order of `--help`. A module has an `app` of verbs, or a function of its own name.
 NOUNS = (
     "serve", "demo", "migrate", "tenants", "keys", "policies",
-    "usage", "entries", "request", "prices", "config", "doctor",
+    "usage", "entries", "request", "holds", "prices", "config", "doctor",
 )  # fmt: skip
 
 

@@ -30,6 +30,14 @@ def pusd_per_unit(usd: str, *, units: int) -> tuple[int, bool]:
         raise ValueError(f"{usd!r} is not a decimal number of USD")
     exact = Fraction(usd) * PUSD_PER_USD / units
     if exact < 0:
-        raise ValueError(f"{usd!r} is not a price: it must be zero or more")
+        raise ValueError(f"{usd!r} is not an amount of USD: it must be zero or more")
     whole = ceil(exact)
     return whole, whole != exact
+
+
+def pusd_from_usd(usd: str) -> int:
+    """An amount of USD, exactly. ValueError: it is none, or is finer than a picodollar."""
+    pusd, is_rounded = pusd_per_unit(usd, units=1)
+    if is_rounded:
+        raise ValueError(f"{usd!r} has more than 12 decimals")
+    return pusd

@@ -5,10 +5,11 @@ the moment of the jump where a clock set forward leaves it out. Not here: which 
 had, or what is spent in them.
 """
 
+import difflib
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 TOTAL, DAY, WEEK, MONTH = PERIODS = ("total", "day", "week", "month")
 
@@ -45,6 +46,16 @@ def period_at(kind: str, zone: str, at_us: int, *, after_us: int | None = None) 
     if after_us is not None:
         start_us = max(start_us, after_us)
     return Period(start_us=start_us, end_us=edges[following])
+
+
+def known_zone(zone: str) -> str:
+    """The zone itself when every machine knows it; ValueError, with a suggestion, when not."""
+    zones = available_timezones() - {"localtime"}  # which is another one on each machine
+    if zone in zones:
+        return zone
+    close = difflib.get_close_matches(zone, zones, n=1, cutoff=0.5)
+    said = f"did you mean {close[0]!r}?" if close else "write it as Europe/Berlin or UTC"
+    raise ValueError(f"there is no time zone {zone!r}; {said}")
 
 
 def _clock(zone: str) -> ZoneInfo:

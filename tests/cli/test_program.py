@@ -35,7 +35,7 @@ def test_help_lists_every_verb(gateway: Gateway) -> None:
     verbs = [line.split()[0] for line in said.out.partition("Commands:\n")[2].splitlines()]
     assert verbs == [
         "serve", "demo", "migrate", "tenants", "keys", "policies",
-        "usage", "entries", "request", "prices", "config", "doctor",
+        "usage", "entries", "request", "holds", "prices", "config", "doctor",
     ]  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_help_lists_every_verb(gateway: Gateway) -> None:
     [
         ["serve"], ["migrate"], ["tenants", "create"], ["tenants", "list"], ["keys", "create"],
         ["keys", "rotate"], ["usage"], ["entries"], ["request"], ["prices", "check"],
-        ["prices", "show"], ["config", "show"],
+        ["prices", "show"], ["config", "show"], ["holds", "list"],
     ],
 )  # fmt: skip
 def test_every_verb_has_help(gateway: Gateway, verb: list[str]) -> None:

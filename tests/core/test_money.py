@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.money import PUSD_PER_USD, pusd_per_unit, to_usd
+from gateway.core.money import PUSD_PER_USD, pusd_from_usd, pusd_per_unit, to_usd
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,17 @@ def test_rounds_up_what_is_not_whole() -> None:
 def test_refuses_what_is_no_price(usd: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         pusd_per_unit(usd, units=1)
+
+
+@given(st.integers(0, 10**19))
+def test_reads_back_what_it_shows(pusd: int) -> None:
+    assert pusd_from_usd(to_usd(pusd)) == pusd
+
+
+@pytest.mark.parametrize(
+    ("usd", "words"),
+    [("0.0000000000001", "more than 12 decimals"), ("-1", "zero or more"), ("ten", "is not a")],
+)
+def test_refuses_an_amount_that_is_not_exact(usd: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        pusd_from_usd(usd)

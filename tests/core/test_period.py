@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.period import PERIODS, Period, period_at
+from gateway.core.period import PERIODS, Period, known_zone, period_at
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = sorted(available_timezones() - {"localtime"})
@@ -138,6 +138,25 @@ def test_a_total_has_no_end() -> None:
 def test_what_there_is_not(kind: str, zone: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         period_at(kind, zone, 0)
+
+
+def test_a_zone_that_every_machine_knows() -> None:
+    assert known_zone("Asia/Kolkata") == "Asia/Kolkata"
+    assert known_zone("UTC") == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("berlin", "no time zone 'berlin'; did you mean 'Europe/Berlin'?"),
+        ("localtime", "no time zone 'localtime'"),
+        ("right/UTC", "no time zone 'right/UTC'"),
+        ("nowhere at all", "write it as Europe/Berlin or UTC"),
+    ],
+)
+def test_a_zone_that_is_none(zone: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words.replace("?", r"\?")):
+        known_zone(zone)
 
 
 def test_every_kind_has_a_period_now() -> None:
