@@ -38,6 +38,7 @@ def price(**fields: Any) -> ModelPrice:
         "long_context_threshold_tokens": None,
         "input_tokens_max": 400_000,
         "output_tokens_max": 128_000,
+        "prompt_overhead_tokens": 64,
     }
     return ModelPrice(**{**given, **fields})
 

@@ -10,6 +10,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,7 +18,15 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from gateway.core.money import PUSD_PER_USD, pusd_per_unit
-from gateway.core.prices import TIERS, TOOL_FEES, ModelPrice, PriceBook, Rates, TierRates
+from gateway.core.prices import (
+    IMAGE_TOKENS_MAX,
+    TIERS,
+    TOOL_FEES,
+    ModelPrice,
+    PriceBook,
+    Rates,
+    TierRates,
+)
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "prices"
 TOKENS_PER_PRICE = 1_000_000
@@ -68,10 +77,12 @@ class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output_tokens_max: _Tokens
     prices: Annotated[list[_Row], msgspec.Meta(min_length=1)]
     long_context_above_tokens: _Tokens | None = None
+    image_tokens_max: _Tokens = IMAGE_TOKENS_MAX
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as_of: dt.date
+    prompt_overhead_tokens: _Tokens | None = None
     models: dict[str, Any] = {}  # each is converted with its name at hand, for the message
     aliases: dict[str, str] = {}
     unpriced: list[str] = []
@@ -135,7 +146,9 @@ def _book(files: dict[Path, _File], *, version: str) -> PriceBook:
         aliases = aliases | file.aliases
         aliases = {name: aliases[name] for name in aliases.keys() - file.models.keys()}
         for name, table in file.models.items():
-            cards[name] = _cards(name, table, where=f"{path}: models.{name}", version=version)
+            found = _cards(name, table, where=f"{path}: models.{name}", version=version)
+            overhead = file.prompt_overhead_tokens
+            cards[name] = tuple(replace(card, prompt_overhead_tokens=overhead) for card in found)
     for name, target in aliases.items():
         if target not in cards:
             raise PriceFileInvalid(f"aliases: {name} stands for {target}, which has no price")
@@ -174,6 +187,7 @@ def _card(name: str, model: _Model, row: _Row, *, where: str, version: str) -> M
         long_context_threshold_tokens=model.long_context_above_tokens,
         input_tokens_max=model.input_tokens_max,
         output_tokens_max=model.output_tokens_max,
+        image_tokens_max=model.image_tokens_max,
         tool_fees_pusd=dict(_fees(row, where=where, rounded=rounded)),
         rounded=tuple(rounded),
     )

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.core.admit import POLICY_TAG, Change, admit, require_price, told
+from gateway.core.admit import POLICY_TAG, Admitted, Change, admit, require_price, told
 from gateway.core.bound import BoundInput, bound
 from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
 from gateway.core.inheritance import Effective
-from gateway.core.prices import ModelPrice, PriceBook
+from gateway.core.policy import Policy
+from gateway.core.prices import PriceBook
 from gateway.core.request import ResponseRequest
 from gateway.core.tenant import Tenant
 
@@ -64,7 +65,7 @@ class Admission:
             tenant=tenant.path,
             key_id=tenant.key_id,
             created_at_us=now_us,
-            hold_pusd=0 if price is None else _worst_case_pusd(request, price),
+            hold_pusd=0 if price is None else bound(_asked(admitted, policy), price).hold_pusd,
             endpoint="responses",
             model=request.model,
             service_tier=request.service_tier,
@@ -81,17 +82,14 @@ class Admission:
         )
 
 
+def _asked(admitted: Admitted, policy: Policy) -> BoundInput:
+    return BoundInput(
+        request=admitted.request,
+        is_unbounded_allowed=policy.unbounded == "allow",
+        set_by_policy=tuple([change.field for change in admitted.changes]),
+    )
+
+
 def _tags(changes: tuple[Change, ...], client_request_id: str) -> dict[str, str]:
     tags = {POLICY_TAG: told(changes)} if changes else {}
     return {**tags, CLIENT_REQUEST_TAG: client_request_id} if client_request_id else tags
-
-
-def _worst_case_pusd(request: ResponseRequest, price: ModelPrice) -> int:
-    worst = BoundInput(
-        body_bytes=request.body_bytes,
-        max_output_tokens=request.max_output_tokens,
-        is_input_unknown=request.is_input_unknown,
-        max_tool_calls=request.max_tool_calls,
-        has_hosted_tools=request.has_hosted_tools,
-    )
-    return bound(worst, price).hold_pusd

@@ -1,114 +1,205 @@
 """What a request may cost at worst: the hold that is put aside before it is sent.
 
-Simple on purpose: bytes bound the tokens of text, the model's maximum bounds all else, and the
-dearest tier and context row are taken. Not here: prices (`core.prices`), or whether a hold fits.
+Sound: no usage that the upstream can report for the request costs more, or `unbounded` says what
+keeps it from being so. Not here: prices (`dearest`), or whether a hold fits.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
-from gateway.core.prices import ModelPrice, Rates
+from gateway.core.dearest import Dearest, Reachable, reachable
+from gateway.core.money import to_usd
+from gateway.core.policy import OUTPUT_TOKENS_MIN
+from gateway.core.prices import ModelPrice
+from gateway.core.request import ResponseRequest
+from gateway.core.unbounded import (
+    Unbounded,
+    dearest_fee_pusd,
+    tools_that_loop,
+    unbounded_by,
+    unpriced,
+)
 
-PROMPT_OVERHEAD_TOKENS = 64  # what the upstream wraps around a text that is all bytes of the body
-TOOL_CALLS_DEFAULT = 10
+ITEM_OVERHEAD_TOKENS = 16  # around each item of the input
+TOOL_OVERHEAD_TOKENS = 128  # around each function, and what is said of functions at all
 HOLD_PUSD_MAX = 4_000_000 * 10**12  # no budget is larger, so no larger hold could be placed
 
-INPUT_UNKNOWN = "input_unknown"  # the body refers to input that it does not carry
-OUTPUT_UNLIMITED = "output_unlimited"  # no `max_output_tokens`
-HOSTED_TOOLS = "hosted_tools"  # rounds of a hosted tool read the context again: not bounded here
-TOOL_CALLS_UNLIMITED = "tool_calls_unlimited"  # no `max_tool_calls`
-HOLD_CAPPED = "hold_capped"
+# Where no bound is wanted, a tool is taken to be called and to bring so much. No promise.
+ALLOWED_CALLS = 10
+ALLOWED_CALL_TOKENS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundInput:
-    """What of a request bounds its cost."""
+    """What bounds the cost of a request.
 
-    body_bytes: int
-    max_output_tokens: int | None
-    is_input_unknown: bool
-    max_tool_calls: int | None
-    has_hosted_tools: bool
+    `previous_tokens`: input and output tokens of the response that it continues, as the same model
+    reported them and nothing was cut from its input; None where that is not known.
+    `counted_input_tokens`: what the upstream itself counted for this input.
+    `is_unbounded_allowed`: tools are held at an allowance, not at their worst case.
+    """
+
+    request: ResponseRequest
+    previous_tokens: int | None = None
+    counted_input_tokens: int | None = None
+    is_unbounded_allowed: bool = False
+    set_by_policy: tuple[str, ...] = ()  # fields, to be told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """The worst case, and what kept it from being tighter."""
+    """The worst case. `unbounded` is empty where it is proved to be one."""
 
     hold_pusd: int
-    reasons: tuple[str, ...]
+    input_tokens_max: int
+    input_from: str
+    output_tokens_max: int
+    output_from: str
+    tools_pusd: int
+    dearest: Dearest
+    unbounded: tuple[Unbounded, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """How the worst case comes about, a sentence for each part."""
+        context = ", long context" if self.dearest.is_long_context else ""
+        tools = (f"fees of tools ≤ {to_usd(self.tools_pusd)} USD",) if self.tools_pusd else ()
+        return (
+            f"input ≤ {self.input_tokens_max:,} tokens from {self.input_from}",
+            f"output ≤ {self.output_tokens_max:,} tokens from {self.output_from}",
+            f"price: {self.dearest.service_tier}{context}",
+            *tools,
+        )
 
 
-_Dearest = tuple[int, int]  # picodollars a token: input, output
+def bound(asked: BoundInput, price: ModelPrice) -> Bound:
+    """The most that a request can cost at a card."""
+    request = asked.request
+    calls = _calls(request)
+    input_tokens, input_from = _input_tokens(asked, price, calls)
+    output_tokens, output_from = _output_tokens(asked, price, calls)
+    prices = _reachable(request, price, input_tokens)
+    dearest = max(prices.prices, key=lambda one: one.cost_pusd(input_tokens, output_tokens))
+    tools_pusd = calls * dearest_fee_pusd(request, price) if calls else 0
+    total_pusd = dearest.cost_pusd(input_tokens, output_tokens) + tools_pusd
+    unbounded = [*unbounded_by(request, price), *_beyond(asked, total_pusd)]
+    unbounded += [unpriced(tier, price) for tier in prices.unpriced]
+    return Bound(
+        hold_pusd=min(total_pusd, HOLD_PUSD_MAX),
+        input_tokens_max=input_tokens,
+        input_from=input_from,
+        output_tokens_max=output_tokens,
+        output_from=output_from,
+        tools_pusd=tools_pusd,
+        dearest=dearest,
+        unbounded=tuple(unbounded),
+    )
 
 
-def bound(request: BoundInput, price: ModelPrice) -> Bound:
-    """The most that a request can cost at a card.
+def output_that_fits(asked: BoundInput, price: ModelPrice, left_pusd: int) -> int | None:
+    """The greatest `max_output_tokens` with which the hold of the request is at most `left_pusd`.
 
-    Sound for text and functions. With hosted tools it holds for one round of the model and
-    `max_tool_calls` of the dearest tool.
+    Never more than was asked for. None: not even the least that the API takes would fit, or the
+    request has no bound.
     """
-    input_tokens = _input_tokens(request, price)
-    output_tokens = price.output_tokens_max
-    if request.max_output_tokens is not None:
-        output_tokens = min(request.max_output_tokens, output_tokens)
-    tokens_pusd = max(
-        [
-            input_tokens * input_pusd + output_tokens * output_pusd
-            for input_pusd, output_pusd in _reachable(price, input_tokens)
-        ]
-    )
-    total = tokens_pusd + _tools_pusd(request, price)
-    reasons = _reasons(request, is_capped=total > HOLD_PUSD_MAX)
-    return Bound(hold_pusd=min(total, HOLD_PUSD_MAX), reasons=tuple(reasons))
+    most = bound(asked, price).output_tokens_max
+    # With the field set the body may be longer: by no more than with its widest value.
+    wide = replace(asked, request=asked.request.rewritten({"max_output_tokens": most})[0])
+    whole = bound(wide, price)
+    if whole.unbounded:
+        return None
+    read = whole.input_tokens_max
+    for one in _reachable(wide.request, price, read).prices:
+        left_for_output_pusd = left_pusd - whole.tools_pusd - one.cost_pusd(read, 0)
+        if one.output_pusd or left_for_output_pusd < 0:
+            most = min(most, left_for_output_pusd // max(one.output_pusd, 1))
+    return most if most >= OUTPUT_TOKENS_MIN else None
 
 
-def _input_tokens(request: BoundInput, price: ModelPrice) -> int:
-    if request.is_input_unknown or request.has_hosted_tools:
-        return price.input_tokens_max
-    # A token of text covers at least one byte, and JSON's escapes only add bytes.
-    return min(request.body_bytes + PROMPT_OVERHEAD_TOKENS, price.input_tokens_max)
-
-
-def _reachable(price: ModelPrice, input_tokens: int) -> tuple[_Dearest, ...]:
-    short, long = _dearest(price)
+def _reachable(request: ResponseRequest, price: ModelPrice, input_tokens: int) -> Reachable:
     threshold = price.long_context_threshold_tokens
-    return short + long if threshold is not None and input_tokens > threshold else short
-
-
-@lru_cache(maxsize=1024)
-def _dearest(price: ModelPrice) -> tuple[tuple[_Dearest, ...], tuple[_Dearest, ...]]:
-    """The dearest prices of each tier, below and above the threshold: once a card."""
-    tiers = price.tiers.values()
-    return (
-        tuple(_dearest_of(tier.short) for tier in tiers),
-        tuple(_dearest_of(tier.long) for tier in tiers if tier.long is not None),
+    return reachable(
+        price,
+        request.service_tier,
+        request.may_keep_12h,
+        threshold is not None and input_tokens > threshold,
     )
 
 
-def _dearest_of(rates: Rates) -> _Dearest:
-    prices = (rates.input, rates.cached, rates.cache_write, rates.cache_write_12h)
-    return max(price or 0 for price in prices), rates.output or 0
+def _calls(request: ResponseRequest) -> int | None:
+    """How often tools may run upstream, each time reading the context again; None: none can."""
+    if not request.hosted_tools or not tools_that_loop(request):
+        return None
+    return ALLOWED_CALLS if request.max_tool_calls is None else request.max_tool_calls
 
 
-def _tools_pusd(request: BoundInput, price: ModelPrice) -> int:
-    if not request.has_hosted_tools:
-        return 0
-    calls = request.max_tool_calls
-    return (TOOL_CALLS_DEFAULT if calls is None else calls) * max(
-        price.tool_fees_pusd.values(), default=0
+def _input_tokens(asked: BoundInput, price: ModelPrice, calls: int | None) -> tuple[int, str]:
+    """The most tokens that are read, and what says so."""
+    if calls is None:
+        return _prompt_tokens(asked, price)
+    if asked.is_unbounded_allowed:
+        read, read_from = _prompt_tokens(asked, price)
+        allowed = read * (calls + 1) + ALLOWED_CALL_TOKENS * calls
+        return allowed, f"{read_from}, and an allowance for {calls} calls of tools"
+    # A tool may bring as much as the context takes, and each round reads all of it again.
+    return price.input_tokens_max * (calls + 1), f"the model's maximum, {calls + 1} times for tools"
+
+
+def _prompt_tokens(asked: BoundInput, price: ModelPrice) -> tuple[int, str]:
+    request, content = asked.request, asked.request.content
+    most = price.input_tokens_max
+    if asked.counted_input_tokens is not None:
+        return min(asked.counted_input_tokens, most), "the upstream's own count"
+    overhead = price.prompt_overhead_tokens
+    missing = _missing(asked)
+    if missing is not None or overhead is None:
+        return most, f"the model's maximum: {missing or 'its provider adds a prompt of its own'}"
+    read = (
+        request.body_bytes
+        - content.image_bytes
+        + content.images * price.image_tokens_max
+        + content.items * ITEM_OVERHEAD_TOKENS
+        + request.own_tools * TOOL_OVERHEAD_TOKENS
+        + overhead
+        + (asked.previous_tokens or 0)
     )
+    return (read, _text_from(asked)) if read < most else (most, "the model's maximum")
 
 
-def _reasons(request: BoundInput, *, is_capped: bool) -> Iterator[str]:
-    if request.is_input_unknown:
-        yield INPUT_UNKNOWN
-    if request.max_output_tokens is None:
-        yield OUTPUT_UNLIMITED
-    if request.has_hosted_tools:
-        yield HOSTED_TOOLS
-        if request.max_tool_calls is None:
-            yield TOOL_CALLS_UNLIMITED
-    if is_capped:
-        yield HOLD_CAPPED
+def _text_from(asked: BoundInput) -> str:
+    said = "bytes"
+    if images := asked.request.content.images:
+        said += f" and {images} image{'s' if images > 1 else ''}"
+    if asked.previous_tokens is not None:
+        said += f" and {asked.previous_tokens:,} tokens of the response before"
+    return said
+
+
+def _missing(asked: BoundInput) -> str | None:
+    """What keeps the bytes of a body from bounding its prompt."""
+    request = asked.request
+    if request.content.missing is not None:
+        return f"'{request.content.missing}' refers to what the body does not carry"
+    if request.previous_response_id is not None and asked.previous_tokens is None:
+        return "how long 'previous_response_id' is, is not known"
+    if request.hosted_tools and not asked.is_unbounded_allowed:
+        return "its tools bring a prompt of their own"
+    return None
+
+
+def _output_tokens(asked: BoundInput, price: ModelPrice, calls: int | None) -> tuple[int, str]:
+    most = price.output_tokens_max * (1 + (calls or 0))  # the model's maximum is that of a round
+    wanted = asked.request.max_output_tokens
+    if wanted is None or wanted > most:
+        return most, "the model's maximum"
+    by_policy = "max_output_tokens" in asked.set_by_policy
+    return wanted, "your policy" if by_policy else "your request"
+
+
+def _beyond(asked: BoundInput, total_pusd: int) -> tuple[Unbounded, ...]:
+    if total_pusd > HOLD_PUSD_MAX:
+        said = "its worst case is more than any budget: send a lower 'max_tool_calls'"
+        return (Unbounded(field="max_tool_calls", sentence=said),)
+    if asked.is_unbounded_allowed and asked.request.hosted_tools:
+        said = "its tools are held at an allowance, as the policy allows what has no bound"
+        return (Unbounded(field="tools", sentence=said),)
+    return ()

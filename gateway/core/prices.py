@@ -18,6 +18,8 @@ from gateway.core.usage import ToolUse, Usage
 TIERS = ("default", "flex", "priority", "batch", "ultrafast")
 _TIER_OF = {None: "default", "auto": "default", "fast": "priority"}  # as served -> as priced
 
+IMAGE_TOKENS_MAX = 25_000  # of one image, where a card does not say: 10,000 patches, and a multiple
+
 TIER_UNPRICED = "tier_unpriced"
 METER_UNPRICED = "meter_unpriced"
 WINDOW_UNPRICED = "window_unpriced"
@@ -89,6 +91,8 @@ class ModelPrice:
     long_context_threshold_tokens: int | None
     input_tokens_max: int
     output_tokens_max: int
+    image_tokens_max: int = IMAGE_TOKENS_MAX
+    prompt_overhead_tokens: int | None = None  # wrapped around a text by its provider
     tool_fees_pusd: Mapping[str, int] = field(default_factory=dict)
     rounded: tuple[str, ...] = ()  # unit prices that were rounded up to be whole
 
@@ -103,7 +107,7 @@ class ModelPrice:
 
     def rates(self, *, service_tier: str | None, input_tokens: int) -> Rates | None:
         """The prices of a request: its tier as served, and the long row above the threshold."""
-        tier = self.tiers.get(_TIER_OF.get(service_tier, service_tier or ""))
+        tier = self.tiers.get(priced_tier(service_tier))
         if tier is None:
             return None
         threshold = self.long_context_threshold_tokens
@@ -117,10 +121,9 @@ class ModelPrice:
         service_tier: str | None,
         background_window: str | None = None,
     ) -> Cost:
-        """The cost of a usage at this card.
+        """The cost of a usage, at the tier as served.
 
-        `service_tier` is the one served. `background_window` is the one asked for, which the
-        upstream discounts without an echo: no price of it is known yet.
+        `background_window` is as asked: discounted without an echo, at no price that is known yet.
         """
         if background_window is not None:
             return Cost(lines=(), cost_pusd=None, problem=WINDOW_UNPRICED)
@@ -138,6 +141,11 @@ class ModelPrice:
         if total > PUSD_MAX:
             problem = problem or COST_OUT_OF_RANGE  # nobody can have used that much, or owe it
         return Cost(lines=tuple(lines), cost_pusd=None if problem else total, problem=problem)
+
+
+def priced_tier(service_tier: str | None) -> str:
+    """The tier of the cards that a tier on the wire is; one that no card knows stays as it is."""
+    return _TIER_OF.get(service_tier, service_tier or "")
 
 
 _Meter = tuple[str, int, int | None]  # name, quantity, picodollars a unit
@@ -225,6 +233,8 @@ class _Wire(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str = ""
     fees: dict[str, int] = {}
     rounded: tuple[str, ...] = ()
+    image_max: int = IMAGE_TOKENS_MAX
+    overhead: int | None = None
 
 
 @lru_cache(maxsize=1024)
@@ -245,6 +255,8 @@ def price_to_json(price: ModelPrice) -> str:
         source=price.source,
         fees=dict(price.tool_fees_pusd),
         rounded=price.rounded,
+        image_max=price.image_tokens_max,
+        overhead=price.prompt_overhead_tokens,
     )
     return msgspec.json.encode(wire).decode()
 
@@ -266,6 +278,8 @@ def price_from_json(text: str) -> ModelPrice:
         long_context_threshold_tokens=wire.threshold,
         input_tokens_max=wire.input_max,
         output_tokens_max=wire.output_max,
+        image_tokens_max=wire.image_max,
+        prompt_overhead_tokens=wire.overhead,
         tool_fees_pusd=wire.fees,
         rounded=wire.rounded,
     )

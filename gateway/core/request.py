@@ -3,49 +3,43 @@
 Not here: whether a request may be made (policy) or what it may cost (bound).
 """
 
+import re
 from dataclasses import dataclass, field
 
 import msgspec
 
+from gateway.core.content import Content, content_of
 from gateway.core.errors import InvalidRequest
 from gateway.core.strict import Json, refuse_look_alikes, strict_object
-from gateway.core.toolset import has_hosted_tools
+from gateway.core.toolset import hosted_and_own
 
 NAME_CHARACTERS_MAX = 256  # of a model or a tier: both are written to the ledger
-
-# What the upstream reads as the text it is: their bytes bound their tokens.
-_TEXT_ITEMS = frozenset({
-    "message", "function_call", "function_call_output", "custom_tool_call",
-    "custom_tool_call_output",
-})  # fmt: skip
-_TEXT_PARTS = frozenset({"input_text", "output_text", "refusal", "reasoning_text", "summary_text"})
-# What refers to input that is kept elsewhere, or has the upstream read its input once more.
-_REFERENCES = ("previous_response_id", "conversation", "prompt", "context_management")
 
 # What rules read or write: no other name may look like one of these.
 RULED = frozenset({
     "model", "input", "stream", "background", "store", "service_tier", "max_output_tokens",
-    "max_tool_calls", "tools", "tool_choice", *_REFERENCES,
+    "max_tool_calls", "tools", "tool_choice", "previous_response_id", "conversation", "prompt",
+    "context_management",
 })  # fmt: skip
 # The other names of the API, which need no second look.
 _FAMILIAR = RULED | {
-    "access_programs", "background_options", "include", "instructions", "metadata", "moderation",
-    "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
-    "reasoning", "safety_identifier", "stream_options", "temperature", "text", "top_logprobs",
-    "top_p", "truncation", "user",
+    "access_programs", "background_options", "image", "include", "instructions", "metadata",
+    "moderation", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options",
+    "prompt_cache_retention", "reasoning", "safety_identifier", "stream_options", "temperature",
+    "text", "top_logprobs", "top_p", "truncation", "user",
 }  # fmt: skip
+
+# The only lifetime of a cache write with a price of its own. It may be said of the whole prompt or
+# of a part, so it is looked for everywhere: what is in quotes inside a text has a backslash.
+_TWELVE_HOURS = b'"12h"'
+_ESCAPED = re.compile(rb"\\u00(?:31|32|68)")
 
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseRequest:
-    """What the gateway needs to know of `POST /v1/responses`.
-
-    `is_input_unknown`: the body refers to input that it does not carry as text (an earlier
-    response, a conversation, a prompt template, files, images), or has it compacted on the way:
-    its bytes do not bound its tokens.
-    """
+    """What the gateway needs to know of `POST /v1/responses`."""
 
     model: str
     is_stream: bool
@@ -54,27 +48,39 @@ class ResponseRequest:
     service_tier: str | None
     max_output_tokens: int | None
     max_tool_calls: int | None
-    is_input_unknown: bool
-    has_hosted_tools: bool
+    previous_response_id: str | None
+    content: Content
+    hosted_tools: tuple[str, ...]  # the kinds that may run upstream, each once
+    own_tools: int  # that the client runs itself
+    may_keep_12h: bool  # whether it may ask for the dearer writes to the prompt cache
+    unfamiliar: frozenset[str]  # names that the API did not have when this was written
     body_bytes: int
     fields: dict[str, Json] = field(repr=False, compare=False)
+
+    @property
+    def has_hosted_tools(self) -> bool:
+        """Whether a tool may run upstream. A prompt template may bring some, which nobody sees."""
+        return bool(self.hosted_tools) or self.fields.get("prompt") is not None
 
     @classmethod
     def parse(cls, body: bytes) -> "ResponseRequest":
         """Read a body. Raises InvalidRequest naming the field that cannot be read."""
         fields = strict_object(body)
-        if unfamiliar := fields.keys() - _FAMILIAR:
+        unfamiliar = fields.keys() - _FAMILIAR
+        if unfamiliar:
             refuse_look_alikes(sorted(unfamiliar), RULED)
-        return cls._of(fields, len(body))
+        return cls._of(fields, body, frozenset(unfamiliar))
 
     def rewritten(self, changes: dict[str, Json]) -> tuple["ResponseRequest", bytes]:
         """The request with some of its fields set, and its body: all others keep their values."""
         fields = {**self.fields, **changes}
         body = _encode(fields)
-        return self._of(fields, len(body)), body
+        return self._of(fields, body, self.unfamiliar), body
 
     @classmethod
-    def _of(cls, fields: dict[str, Json], body_bytes: int) -> "ResponseRequest":
+    def _of(
+        cls, fields: dict[str, Json], body: bytes, unfamiliar: frozenset[str]
+    ) -> "ResponseRequest":
         model = _name(fields, "model")
         if not model:
             raise InvalidRequest(
@@ -82,6 +88,8 @@ class ResponseRequest:
                 code="missing_required_parameter",
                 param="model",
             )
+        previous = fields.get("previous_response_id")
+        hosted_tools, own_tools = hosted_and_own(fields)
         return cls(
             model=model,
             is_stream=_flag(fields, "stream"),
@@ -90,12 +98,21 @@ class ResponseRequest:
             service_tier=_name(fields, "service_tier"),
             max_output_tokens=_count(fields, "max_output_tokens"),
             max_tool_calls=_count(fields, "max_tool_calls"),
-            is_input_unknown=_is_input_unknown(fields),
-            # A prompt template may bring tools that the body does not show.
-            has_hosted_tools=fields.get("prompt") is not None or has_hosted_tools(fields),
-            body_bytes=body_bytes,
+            # What is no id cannot be found, so it is as unknown as one that was not found.
+            previous_response_id=None if previous is None else str(previous),
+            content=content_of(fields),
+            hosted_tools=hosted_tools,
+            own_tools=own_tools,
+            may_keep_12h=_TWELVE_HOURS in body or _may_be_escaped(body),
+            unfamiliar=unfamiliar,
+            body_bytes=len(body),
             fields=fields,
         )
+
+
+def _may_be_escaped(body: bytes) -> bool:
+    """Whether `"12h"` may stand there in escapes, as JSON allows for any character."""
+    return b"\\u00" in body and _ESCAPED.search(body) is not None
 
 
 def _name(fields: dict[str, Json], name: str) -> str | None:
@@ -130,36 +147,3 @@ def _count(fields: dict[str, Json], name: str) -> int | None:
 
 def _invalid_type(name: str, wanted: str) -> InvalidRequest:
     return InvalidRequest(f"The field '{name}' must be {wanted}.", code="invalid_type", param=name)
-
-
-def _type(value: Json) -> str | None:
-    kind = value.get("type") if isinstance(value, dict) else None
-    return kind if isinstance(kind, str) else None
-
-
-def _is_input_unknown(fields: dict[str, Json]) -> bool:
-    if any(fields.get(name) is not None for name in _REFERENCES):
-        return True
-    value = fields.get("input")
-    if value is None or isinstance(value, str):
-        return False
-    return not (isinstance(value, list) and all(_is_text_item(item) for item in value))
-
-
-def _is_text_item(item: Json) -> bool:
-    if not isinstance(item, dict):
-        return False
-    kind = _type(item)
-    if kind == "reasoning":
-        # One that does not carry its content is looked up by its id.
-        return isinstance(item.get("encrypted_content"), str)
-    if kind is None:
-        # Without a type it is a message when someone says it, and else refers to a kept item.
-        return "role" in item and "type" not in item and _is_text(item.get("content"))
-    return kind in _TEXT_ITEMS and all(_is_text(item.get(name)) for name in ("content", "output"))
-
-
-def _is_text(content: Json) -> bool:
-    if content is None or isinstance(content, str):
-        return True
-    return isinstance(content, list) and all(_type(part) in _TEXT_PARTS for part in content)

@@ -37,8 +37,11 @@ def tools_of(fields: dict[str, Json]) -> Iterator[Tool]:
                 yield from _listed(item["tools"], f"input[{index}].tools")
 
 
-def has_hosted_tools(fields: dict[str, Json]) -> bool:
-    """Whether any tool of a request body may run upstream."""
+def hosted_and_own(fields: dict[str, Json]) -> tuple[tuple[str, ...], int]:
+    """The kinds of tools that may run upstream, sorted, and how many the client runs itself.
+
+    A kind that cannot be read is the empty string. A namespace is no tool, only the place of some.
+    """
     tools = fields.get("tools")
     items = fields.get("input")
     # Nearly all requests end here, at a fraction of the cost of looking everywhere.
@@ -47,8 +50,14 @@ def has_hosted_tools(fields: dict[str, Json]) -> bool:
         and not isinstance(fields.get("tool_choice"), dict)
         and not (isinstance(items, list) and any(map(_has_tools, items)))
     ):
-        return False
-    return any(tool.kind not in CLIENT_TOOLS for tool in tools_of(fields))
+        return (), len(tools) if tools else 0
+    found = [tool for tool in tools_of(fields) if not _is_namespace(tool)]
+    hosted = {tool.kind or "" for tool in found if tool.kind not in CLIENT_TOOLS}
+    return tuple(sorted(hosted)), sum(tool.kind in CLIENT_TOOLS for tool in found)
+
+
+def _is_namespace(tool: Tool) -> bool:
+    return tool.kind == "namespace" and isinstance(tool.fields.get("tools"), list)
 
 
 def _is_plain(tool: Json) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app.admission import Admission, Permit
 from gateway.cli.access import now_us
-from gateway.core.bound import PROMPT_OVERHEAD_TOKENS
+from gateway.core.bound import ITEM_OVERHEAD_TOKENS
 from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
 from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
 from gateway.core.inheritance import Effective, Level, effective
@@ -20,6 +20,7 @@ from tests.builders import price, tenant
 CARD = price()
 SILENT = Policy()
 INPUT_PUSD, OUTPUT_PUSD = 2_000_000, 8_000_000
+OVERHEAD_TOKENS = 64 + ITEM_OVERHEAD_TOKENS
 
 
 class OnePolicy:
@@ -66,7 +67,7 @@ async def test_a_hold_says_whose_what_and_how_much() -> None:
     before_us = time.time_ns() // 1000
     fields: dict[str, Any] = {"stream": True, "service_tier": "default", "max_output_tokens": 100}
     hold = await admitted(**fields)
-    input_tokens = len(body(**fields)) + PROMPT_OVERHEAD_TOKENS
+    input_tokens = len(body(**fields)) + OVERHEAD_TOKENS
     assert before_us <= hold.created_at_us <= time.time_ns() // 1000
     assert hold == Hold(
         request_id="req-1",
@@ -90,8 +91,11 @@ async def test_what_the_body_refers_to_is_held_at_the_models_maximum() -> None:
 async def test_hosted_tools_are_held_with_their_fees() -> None:
     card = price(tool_fees_pusd={"web_search": 10_000_000_000})
     tools = [{"type": "web_search"}]
-    hold = await admitted(card=card, tools=tools, max_tool_calls=3, max_output_tokens=1)
-    assert hold.hold_pusd == 400_000 * INPUT_PUSD + OUTPUT_PUSD + 3 * 10_000_000_000
+    fields: dict[str, Any] = {"tools": tools, "max_tool_calls": 3, "max_output_tokens": 1}
+    strict = await admitted(card=card, **fields)
+    assert strict.hold_pusd == 4 * 400_000 * INPUT_PUSD + OUTPUT_PUSD + 3 * 10_000_000_000
+    allowed = await admitted(card=card, policy=Policy(unbounded="allow"), **fields)
+    assert allowed.hold_pusd < strict.hold_pusd
 
 
 async def test_without_a_limit_the_models_own_is_held() -> None:
@@ -134,7 +138,7 @@ async def test_a_body_that_no_policy_changed_goes_on_byte_for_byte() -> None:
 async def test_a_change_is_sent_held_and_told() -> None:
     permit = await permitted(policy=Policy(max_output_tokens_cap=100), max_output_tokens=200)
     assert json.loads(permit.body) == json.loads(body(max_output_tokens=100))
-    input_tokens = len(permit.body) + PROMPT_OVERHEAD_TOKENS
+    input_tokens = len(permit.body) + OVERHEAD_TOKENS
     assert permit.hold.hold_pusd == input_tokens * INPUT_PUSD + 100 * OUTPUT_PUSD
     assert permit.hold.tags == {"gw_policy": "max_output_tokens=100 (was 200)"}
 

@@ -1,4 +1,4 @@
-"""Reading a request body: the fields we know, the ones that cannot be read, and unknown input."""
+"""Reading a request body: the fields we know, and the ones that cannot be read."""
 
 import contextlib
 import json
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.core.content import Content
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import NAME_CHARACTERS_MAX, ResponseRequest
 
@@ -64,8 +65,12 @@ def test_every_field_is_read() -> None:
         service_tier="flex",
         max_output_tokens=100,
         max_tool_calls=0,
-        is_input_unknown=False,
-        has_hosted_tools=True,
+        previous_response_id=None,
+        content=Content(items=1),
+        hosted_tools=("web_search",),
+        own_tools=0,
+        may_keep_12h=False,
+        unfamiliar=frozenset(),
         body_bytes=len(body),
         fields=fields,
     )
@@ -76,7 +81,8 @@ def test_absent_and_null_are_the_same() -> None:
     request = parsed(**dict.fromkeys(names))
     assert (request.is_stream, request.is_background) == (False, False)
     assert (request.service_tier, request.max_output_tokens, request.max_tool_calls) == (None,) * 3
-    assert (request.is_input_unknown, request.has_hosted_tools) == (False, False)
+    assert (request.previous_response_id, request.content) == (None, Content(items=1))
+    assert not request.has_hosted_tools
 
 
 @pytest.mark.parametrize(
@@ -162,61 +168,37 @@ def test_a_name_that_looks_like_one_of_ours_is_refused(name: str) -> None:
     assert error.param in ("model", "max_output_tokens")
 
 
-@pytest.mark.parametrize(
-    "given_input",
-    [
-        "text",
-        [],
-        [{"role": "user", "content": "text"}],
-        [{"role": "user"}],
-        [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}]}],
-        [{"type": "message", "content": [{"type": "output_text"}, {"type": "refusal"}]}],
-        [{"type": "function_call", "arguments": "{}"}],
-        [{"type": "function_call_output", "output": "text"}],
-        [{"type": "custom_tool_call_output", "output": [{"type": "input_text"}]}],
-        [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}],
-    ],
-    ids=str,
-)
-def test_text_is_known_by_its_bytes(given_input: object) -> None:
-    assert not parsed(input=given_input).is_input_unknown
-
-
-@pytest.mark.parametrize(
-    "given_input",
-    [
-        5,
-        {"role": "user"},
-        ["text"],
-        [{"type": "item_reference", "id": "msg_1"}],
-        [{"id": "msg_1"}],
-        [{"type": None, "role": "user", "content": "a"}],
-        [{"type": [], "role": "user", "content": "a"}],
-        [{"type": "reasoning", "id": "rs_1", "summary": []}],
-        [{"type": "computer_call_output"}],
-        [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x"}]}],
-        [{"role": "user", "content": [{"type": "input_file", "file_id": "file_1"}]}],
-        [{"role": "user", "content": [{"type": []}]}],
-        [{"role": "user", "content": ["text"]}],
-        [{"role": "user", "content": {}}],
-        [{"type": "function_call_output", "output": [{"type": "input_image"}]}],
-        [{"role": "user", "content": "text"}, {"type": "item_reference", "id": "msg_1"}],
-    ],
-    ids=str,
-)
-def test_what_is_kept_elsewhere_or_is_no_text_is_unknown(given_input: object) -> None:
-    assert parsed(input=given_input).is_input_unknown
-
-
 def test_a_prompt_template_may_bring_tools() -> None:
     assert parsed(prompt={"id": "pmpt_1"}).has_hosted_tools
 
 
+def test_what_comes_before_is_known_by_its_id() -> None:
+    assert parsed().previous_response_id is None
+    assert parsed(previous_response_id="resp_1").previous_response_id == "resp_1"
+    # What is no id cannot be found either.
+    assert parsed(previous_response_id={"id": 1}).previous_response_id is not None
+
+
 @pytest.mark.parametrize(
-    "name", ["previous_response_id", "conversation", "prompt", "context_management"]
+    ("body", "may_keep_12h"),
+    [
+        (b'{"model":"m"}', False),
+        (b'{"model":"m","prompt_cache_options":{"ttl":"30m"}}', False),
+        (b'{"model":"m","input":"say \\"12h\\" to me, \\u003cb\\u003e"}', False),
+        (b'{"model":"m","prompt_cache_options":{"ttl":"12h"}}', True),
+        (b'{"model":"m","prompt_cache_options":{"ttl":"\\u00312h"}}', True),
+        (b'{"model":"m","prompt_cache_options":{"ttl":"1\\u0032h"}}', True),
+        (b'{"model":"m","prompt_cache_options":{"ttl":"12\\u0068"}}', True),
+    ],
 )
-def test_a_reference_makes_the_input_unknown(name: str) -> None:
-    assert parsed(input="text", **{name: "id_1"}).is_input_unknown
+def test_a_dearer_write_to_the_cache_is_asked_for(body: bytes, may_keep_12h: bool) -> None:
+    assert ResponseRequest.parse(body).may_keep_12h is may_keep_12h
+
+
+def test_names_that_the_api_did_not_have_are_told() -> None:
+    before = parsed(image={}, user="u", n=3)
+    assert before.unfamiliar == {"n"}
+    assert before.rewritten({"store": False})[0].unfamiliar == {"n"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.strict import Json
-from gateway.core.toolset import has_hosted_tools, tools_of
+from gateway.core.toolset import hosted_and_own, tools_of
 
 
 def found(**fields: Any) -> list[tuple[str, str | None]]:
@@ -64,22 +64,27 @@ def test_a_tool_without_a_type_is_told(tool: Json) -> None:
     assert found(tools=[tool]) == [("tools[0]", None)]
 
 
+SEARCH_OUTPUT = {"type": "tool_search_output", "tools": [{"type": "function"}]}
+
+
 @pytest.mark.parametrize(
-    ("fields", "is_hosted"),
+    ("fields", "hosted", "own"),
     [
-        ({}, False),
-        ({"tools": []}, False),
-        ({"tools": [{"type": "function"}, {"type": "custom"}]}, False),
-        ({"tools": [{"type": "function"}], "tool_choice": {"type": "function"}}, False),
-        ({"input": [{"type": "tool_search_output", "tools": [{"type": "function"}]}]}, False),
-        ({"tools": [{"type": "function"}, {"type": "mcp"}]}, True),
-        ({"tools": [{"type": "function", "tools": [{"type": "mcp"}]}]}, True),
-        ({"tools": [{"type": {}}]}, True),
-        ({"tools": ["web_search"]}, True),
-        ({"tools": {"type": "function"}}, True),
-        ({"tool_choice": {"type": "web_search"}}, True),
-        ({"input": [{"type": "tool_search_output", "tools": [{"type": "mcp"}]}]}, True),
+        ({}, (), 0),
+        ({"tools": []}, (), 0),
+        ({"tools": [{"type": "function"}, {"type": "custom"}]}, (), 2),
+        ({"tools": [{"type": "function"}], "tool_choice": {"type": "function"}}, (), 2),
+        ({"input": [SEARCH_OUTPUT]}, (), 1),
+        ({"tools": [{"type": "namespace", "tools": [{"type": "function"}] * 3}]}, (), 3),
+        ({"tools": [{"type": "namespace"}]}, ("namespace",), 0),
+        ({"tools": [{"type": "function"}, {"type": "mcp"}, {"type": "mcp"}]}, ("mcp",), 1),
+        ({"tools": [{"type": "function", "tools": [{"type": "mcp"}]}]}, ("mcp",), 1),
+        ({"tools": [{"type": {}}, {"type": "computer"}]}, ("", "computer"), 0),
+        ({"tools": ["web_search"]}, ("",), 0),
+        ({"tools": {"type": "function"}}, ("",), 0),
+        ({"tool_choice": {"type": "web_search"}}, ("web_search",), 0),
+        ({"input": [{"type": "tool_search_output", "tools": [{"type": "mcp"}]}]}, ("mcp",), 0),
     ],
 )
-def test_what_may_run_upstream(fields: dict[str, Json], is_hosted: bool) -> None:
-    assert has_hosted_tools(fields) is is_hosted
+def test_what_may_run_upstream(fields: dict[str, Json], hosted: tuple[str, ...], own: int) -> None:
+    assert hosted_and_own(fields) == (hosted, own)
