@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.fakes.door import (
     upstream_at,
 )
 from tests.fakes.rawserver import (
+    Peer,
     RawServer,
     Step,
     close,
@@ -202,9 +204,11 @@ async def test_a_reader_that_is_slow_itself_is_no_idle_upstream(kind: Kind) -> N
 # TLS.
 
 
-def tls_server(*script: Step) -> RawServer:
+def tls_server(*script: Step, protocols: Sequence[str] = ()) -> RawServer:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTS / "server.pem")
+    if protocols:
+        context.set_alpn_protocols(protocols)
     return RawServer(list(script), ssl_context=context)
 
 
@@ -215,6 +219,23 @@ async def test_tls_with_an_authority_of_our_own(kind: Kind) -> None:
     ):
         assert [await ask(up) for _ in range(20)] == [b"ok"] * 20
         assert server.connections == 1
+
+
+async def test_p39_an_upstream_that_offers_http_2_is_spoken_to_in_http_1(kind: Kind) -> None:
+    """One connection for all tenants' streams would end with any of them."""
+    chosen: list[object] = []
+
+    async def choose(peer: Peer) -> None:
+        chosen.append(peer.writer.get_extra_info("ssl_object").selected_alpn_protocol())
+
+    script = (choose, read_request, send(OK))
+    async with (
+        tls_server(*script, protocols=["h2", "http/1.1"]) as server,
+        upstream_at(server.url, kind) as up,
+    ):
+        assert await ask(up) == b"ok"
+        assert chosen == ["http/1.1"]
+        assert b" HTTP/1.1\r\n" in server.requests[0]
 
 
 @pytest.mark.parametrize("wrong", ["authority", "name"])

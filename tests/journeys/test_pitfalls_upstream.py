@@ -103,6 +103,18 @@ async def test_p07_interim_answers_are_no_answers(tmp_path: Path) -> None:
         assert (await on.settled(1))[0].basis == "reported"
 
 
+@pytest.mark.parametrize("ending", [b"\r", b"\0\r\n", b"\r\r\n"], ids=["cr", "nul", "cr crlf"])
+async def test_p13_no_word_of_the_upstream_s_becomes_a_header(
+    tmp_path: Path, ending: bytes
+) -> None:
+    echoed = b"x-echo: of a prompt" + ending + b"x-forged: yes\r\n"
+    async with before(tmp_path, [read_request, send(counted(WHOLE, JSON + echoed))]) as (on, _):
+        told = await whole_answer(on.port, on.key, body(stream=False))
+        assert (told.status, told.json["error"]["code"]) == (502, "upstream_malformed")
+        assert not {b"x-echo", b"x-forged"} & names(told.head)
+        assert (await on.settled(1))[0].basis == "worst_case"
+
+
 async def test_p09_what_comes_compressed_all_the_same_is_passed_and_metered(
     tmp_path: Path,
 ) -> None:

@@ -1,14 +1,18 @@
 """Two gateways on one PostgreSQL: one ledger, one word about every key."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from gateway.adapters import schema
 from gateway.adapters.directory import Directory
 from tests.fakes import ledgerview, postgres
-from tests.journeys.stage import TENANT, Stage, body, now_us, stage
+from tests.journeys.caller import calling
+from tests.journeys.process import process_stage
+from tests.journeys.stage import TENANT, Stage, body, now_us, stage, until
 
 REQUESTS = 10
 
@@ -36,6 +40,28 @@ async def test_each_request_is_posted_once_wherever_it_was_served(
     entries = await one.settled(2 * REQUESTS)
     assert {entry.basis for entry in entries} == {"reported"}
     ledgerview.audit(one.engine)
+
+
+async def test_p35_what_a_killed_replica_left_is_settled_by_the_other(tmp_path: Path) -> None:
+    """As on another host: nothing is shared but the database, so the lease decides."""
+    with postgres.database(is_empty=True) as url:
+        own = tmp_path / "creator"
+        own.mkdir()
+        async with (
+            process_stage(own, database_url=url, GATEWAY_LEDGER_LEASE_SECONDS="1") as creator,
+            stage(tmp_path / "other", database={"url": url}, ledger={"lease_seconds": 1}) as other,
+            calling(creator.gateway.port, creator.key, body("[sim: stall=2000,600]")) as caller,
+        ):
+            await caller.read(1)
+            await until(lambda: ledgerview.rows(other.engine, schema.hold) != [])
+            creator.gateway.signal(signal.SIGKILL)
+            await caller.read()
+            assert caller.ending in ("cut", "reset")
+            (entry,) = await other.settled(1)
+            assert (entry.outcome, entry.reason) == ("aborted", "gateway_lost")
+            assert (entry.basis, entry.cost_pusd) == ("worst_case", entry.hold_pusd)
+            assert creator.holds() == 0
+            ledgerview.audit(other.engine)
 
 
 @pytest.mark.parametrize("end", ["revoke", "suspend"])
