@@ -5,19 +5,22 @@ what moves a metric (`adapters.metrics`).
 """
 
 import itertools
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from gateway.adapters.metric_files import Share
+
 OTHER = "other"
+OfAll = Literal["livesum", "max", "mostrecent"]
 
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gateway_requests_total": ("Exchanges that ended.", ("tenant", "model", "outcome")),
     "gateway_http_requests_total": ("Answers of any kind.", ("route", "method", "status")),
     "gateway_refusals_total": ("Requests refused by the gateway.", ("tenant", "reason")),
     "gateway_tokens_total": ("Tokens; the types are disjoint.", ("tenant", "model", "type")),
-    "gateway_cost_usd_total": ("Cost of exchanges seen by this process.", ("tenant", "model")),
+    "gateway_cost_usd_total": ("Cost of exchanges seen by this gateway.", ("tenant", "model")),
     "gateway_clamped_total": ("Fields that a policy set.", ("tenant", "field")),
     "gateway_truncated_total": ("Responses cut by an output limit.", ("model", "limit")),
     "gateway_stream_aborts_total": ("Streams that did not end well.", ("side", "phase")),
@@ -34,6 +37,11 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "gateway_ledger_queue_depth": ("Postings that wait for the ledger.", ()),
     "gateway_journal_bytes": ("What the journal keeps for the database.", ()),
     "gateway_build_info": ("What runs; always 1.", ("version", "python")),
+}
+# What several processes say as one; all others are what those that live have together.
+OF_ALL: dict[str, OfAll] = {
+    "gateway_upstream_healthy": "mostrecent",
+    "gateway_build_info": "max",
 }
 HISTOGRAMS: dict[str, tuple[str, tuple[str, ...], tuple[float, ...]]] = {
     "gateway_request_duration_seconds": (
@@ -113,25 +121,35 @@ class Children(dict[tuple[str, ...], _Family], Generic[_Family]):
 
 
 class Families:
-    """Every family once, in a registry of its own."""
+    """Every family once, in a registry of its own; `registry` is what is shown.
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    `share` is this process' part, where several are seen as one.
+    """
+
+    def __init__(self, share: Share | None = None) -> None:
+        own = CollectorRegistry()
+        self.registry = own if share is None else share.open()
         self.counters: Children[Counter] = Children(
             {
-                name: Counter(name, text, labels, registry=self.registry)
+                name: Counter(name, text, labels, registry=own)
                 for name, (text, labels) in COUNTERS.items()
             }
         )
         self.gauges: Children[Gauge] = Children(
             {
-                name: Gauge(name, text, labels, registry=self.registry)
+                name: Gauge(
+                    name,
+                    text,
+                    labels,
+                    registry=own,
+                    multiprocess_mode=OF_ALL.get(name, "livesum"),
+                )
                 for name, (text, labels) in GAUGES.items()
             }
         )
         self.histograms: Children[Histogram] = Children(
             {
-                name: Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+                name: Histogram(name, text, labels, buckets=buckets, registry=own)
                 for name, (text, labels, buckets) in HISTOGRAMS.items()
             }
         )

@@ -10,7 +10,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
-from prometheus_client import disable_created_metrics, generate_latest
+from prometheus_client import Gauge, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
@@ -26,6 +26,7 @@ from gateway.adapters.metric_families import (
     Cap,
     Families,
 )
+from gateway.adapters.metric_files import Share
 from gateway.core.admit import CHANGEABLE, POLICY_TAG
 from gateway.core.exchange import Basis, Exchange, Outcome
 from gateway.core.money import PUSD_PER_USD
@@ -56,11 +57,16 @@ class Metrics:
     content_type = CONTENT_TYPE_PLAIN_0_0_4
 
     def __init__(
-        self, *, version: str, tenants_max: int = 100, totals: Totals | None = None
+        self,
+        *,
+        version: str,
+        tenants_max: int = 100,
+        totals: Totals | None = None,
+        share: Share | None = None,
     ) -> None:
         # They double the series, and nobody asks for them.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library forgot its types
-        families = Families()
+        families = Families(share)
         self._registry = families.registry
         self._bear = families.bear
         self._counters = families.counters
@@ -72,6 +78,7 @@ class Metrics:
         self._route = self._cap("route", WORDS_MAX)
         self._upstream = self._cap("upstream", WORDS_MAX)
         self._known: set[tuple[str, ...]] = set()
+        self._watched: list[tuple[Gauge, Callable[[], int]]] = []
         self._gauges["gateway_build_info", version, platform.python_version()].set(1)
         if totals is not None:
             self._registry.register(_Costs(totals, self._tenant, self.ledger_failed))
@@ -99,13 +106,14 @@ class Metrics:
             counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
         self._observe_times(exchange, model)
 
+    def tenant_known(self, tenant: str) -> None:
+        """Bear what a tenant will count who is there before any request."""
+        self._bear_tenant(self._tenant.uncounted(tenant))
+
     def tenant_seen(self, tenant: str, model: str | None = None) -> tuple[str, str]:
         """Bear what a tenant will count, with a model of the price book; returns both labels."""
         labels = self._tenant(tenant), self._model(model or OTHER)
-        if labels[:1] not in self._known:
-            self._known.add(labels[:1])
-            self._bear("gateway_refusals_total", labels[:1], REFUSALS)
-            self._bear("gateway_clamped_total", labels[:1], CHANGEABLE)
+        self._bear_tenant(labels[0])
         if model is not None and labels not in self._known:
             self._known.add(labels)
             self._bear_account(labels[:1], labels[1:])
@@ -159,18 +167,30 @@ class Metrics:
 
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Ask for the ledger's queue depth at each scrape."""
-        self._gauges["gateway_ledger_queue_depth",].set_function(depth)
+        self._watched.append((self._gauges["gateway_ledger_queue_depth",], depth))
 
     def watch_journal(self, size_bytes: Callable[[], int]) -> None:
         """Ask for the journal's size at each scrape."""
-        self._gauges["gateway_journal_bytes",].set_function(size_bytes)
+        self._watched.append((self._gauges["gateway_journal_bytes",], size_bytes))
+
+    def sample(self) -> None:
+        """Ask now: a scrape of another process shows what this one was last asked."""
+        for gauge, value in self._watched:
+            gauge.set(value())
 
     def render(self) -> bytes:
         """All series as text. It takes milliseconds and asks the ledger: off the event loop."""
+        self.sample()
         return generate_latest(self._registry)
 
     def _cap(self, label: str, values_max: int) -> Cap:
         return Cap(label, values_max, self._counters["gateway_label_overflow_total", label])
+
+    def _bear_tenant(self, label: str) -> None:
+        if (label,) not in self._known:
+            self._known.add((label,))
+            self._bear("gateway_refusals_total", (label,), REFUSALS)
+            self._bear("gateway_clamped_total", (label,), CHANGEABLE)
 
     def _bear_account(self, tenant: tuple[str, ...], model: tuple[str, ...]) -> None:
         outcomes = tuple(outcome.value for outcome in Outcome)

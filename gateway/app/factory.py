@@ -27,6 +27,7 @@ from gateway.adapters.directory import Directory
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.logs import log_exchange
+from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.owners import Owner, resolve_orphans
 from gateway.adapters.policy_cache import PolicyCache
@@ -52,6 +53,7 @@ from gateway.core.life import Life
 
 PREFIX = "/v1/"
 SWEEPS_PER_LEASE = 3
+SAMPLE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +83,13 @@ class Gateway(FastAPI):
             await self.data_plane(scope, receive, send)
 
 
-def create_app(settings: Settings) -> Gateway:
+def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
     """The application, ready to be served; it writes nothing before its lifespan starts.
 
+    `share` is its part of the metrics, where several processes are seen as one.
     Raises ValueError for a database URL, price file or secret that cannot be used.
     """
-    parts = _Parts(settings)
+    parts = _Parts(settings, share)
     app = Gateway(
         title="Responses Gateway",
         version=__version__,
@@ -110,8 +113,9 @@ def create_app(settings: Settings) -> Gateway:
 class _Parts:
     """Everything that lives as long as the process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, share: Share | None) -> None:
         self.settings = settings
+        self.is_seen_by_others = share is not None
         own = settings.prices.file
         self.book = load_prices(*([] if own is None else [own]))
         self.engine = open_engine(settings.database.url, synchronous=settings.ledger.synchronous)
@@ -119,6 +123,7 @@ class _Parts:
             version=__version__,
             tenants_max=settings.limits.tenants_labelled_max,
             totals=self._totals,
+            share=share,
         )
         self.owner = Owner(settings.state_dir)
         self.tenants = Tenants(
@@ -195,16 +200,19 @@ class _Parts:
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         """From the first hold to the last settlement."""
         for tenant in Directory(engine=self.engine, now_us=_now_us).list_tenants():
-            self.metrics.tenant_seen(tenant.path)
+            self.metrics.tenant_known(tenant.path)
         self.ledger.start()
         try:
             await self._take_over()
             async with asyncio.TaskGroup() as tasks:
-                sweep = tasks.create_task(self._sweep())
+                standing = [tasks.create_task(self._sweep())]
+                if self.is_seen_by_others:
+                    standing.append(tasks.create_task(self._sample()))
                 yield
                 # Exchanges that were cancelled at the deadline have yet to settle.
                 await self.relay.aclose()
-                sweep.cancel()
+                for task in standing:
+                    task.cancel()
         finally:
             await self.ledger.aclose()
             await self.upstream.aclose()
@@ -227,6 +235,12 @@ class _Parts:
                 await self._take_over()
             except Exception:
                 log.exception("holds of dead owners could not be settled; tried again later")
+
+    async def _sample(self) -> None:
+        """Let a scrape that another process answers see this one's figures."""
+        while True:
+            self.metrics.sample()
+            await asyncio.sleep(SAMPLE_SECONDS)
 
     async def _take_over(self) -> None:
         """What the dead settled is exact; only what is then still held is the worst case."""

@@ -1,13 +1,17 @@
 """The server: uvicorn with our protocol, our sockets and an end that waits for what is owed."""
 
+import asyncio
 import math
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.adapters.metric_files import Share
 from gateway.app.factory import create_app
 from gateway.app.protocol import IngressLimits, protocol_with
 from gateway.config.settings import Settings
@@ -21,27 +25,59 @@ UNACKNOWLEDGED_MS_MAX = 120_000
 LISTENING = ("gateway listening on http://{}/v1", "admin listening on http://{}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """This process as one of several on the same sockets, as whoever started it told it.
+
+    `parent` is a descriptor that can be read once that process is gone: then this one ends too.
+    """
+
+    share: Share
+    parent: int
+    tell_ready: Callable[[], None]
+
+
 class GatewayServer(uvicorn.Server):
-    """Says where it listens once requests are taken."""
+    """Says that requests are taken: to everybody where it listens, or to who started it."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker | None = None) -> None:
+        super().__init__(config)
+        self._worker = worker
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for listener, words in zip(sockets or [], LISTENING, strict=False):
-            print(words.format(address(listener)), flush=True)  # noqa: T201 - scripts wait for it
+        if self._worker is None:
+            announce(sockets or [])
+        else:
+            asyncio.get_running_loop().add_reader(self._worker.parent, self._end_orphaned)
+            self._worker.tell_ready()
+
+    def _end_orphaned(self) -> None:
+        assert self._worker is not None
+        asyncio.get_running_loop().remove_reader(self._worker.parent)
+        self.should_exit = True
 
 
-def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raises OSError when the address is taken."""
-    listeners = listen(settings)
+def serve(
+    settings: Settings, listeners: list[socket.socket], *, worker: Worker | None = None
+) -> None:
+    """Run on these sockets until SIGTERM or SIGINT."""
+    app = create_app(settings, share=None if worker is None else worker.share)
     # uvicorn raises SIGTERM again when it has stopped; ours is not to die of it.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: None)
-    server = make_server(create_app(settings), settings)
+    server = make_server(app, settings, worker)
     server.run(sockets=listeners)
     if not server.started:
         sys.exit(1)
 
 
-def make_server(app: FastAPI, settings: Settings) -> GatewayServer:
+def announce(listeners: list[socket.socket]) -> None:
+    """Say where requests are taken."""
+    for listener, words in zip(listeners, LISTENING, strict=False):
+        print(words.format(address(listener)), flush=True)  # noqa: T201 - scripts wait for it
+
+
+def make_server(app: FastAPI, settings: Settings, worker: Worker | None = None) -> GatewayServer:
     """The server for an application; run it on `listen`'s sockets."""
     limits = IngressLimits(
         connections_max=settings.limits.connections_max,
@@ -65,12 +101,18 @@ def make_server(app: FastAPI, settings: Settings) -> GatewayServer:
             backlog=BACKLOG,
             timeout_keep_alive=math.ceil(settings.limits.keep_alive_seconds),
             timeout_graceful_shutdown=math.ceil(settings.shutdown.seconds_max),
-        )
+        ),
+        worker,
     )
 
 
 def listen(settings: Settings) -> list[socket.socket]:
-    """The data port's socket and, where the operator asked for one, the admin port's."""
+    """The data port's socket and, where the operator asked for one, the admin port's.
+
+    Several processes share them: whoever is free accepts, which spreads connections more evenly
+    than the kernel's hash over a socket each (SO_REUSEPORT), and none waits for one that died.
+    Raises OSError when an address is taken.
+    """
     ports = [settings.port]
     if settings.admin.port is not None:
         ports.append(settings.admin.port)

@@ -4,7 +4,12 @@
 upstream that cannot be reached, 130 interrupted.
 """
 
+from collections.abc import Callable
 from typing import ClassVar
+
+from gateway.cli.output import talk
+
+INTERRUPTED = 130
 
 
 class CommandStopped(Exception):
@@ -35,3 +40,18 @@ class Unreachable(CommandStopped):
     """The database cannot be used."""
 
     exit_code = 4
+
+
+def exit_code(run: Callable[[], object]) -> int:
+    """Run it; the code that its process ends with, after the reason is said."""
+    try:
+        run()
+    except CommandStopped as stopped:
+        for line in str(stopped).splitlines():
+            talk(f"gateway: {line}")
+        return stopped.exit_code
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0

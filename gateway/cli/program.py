@@ -14,9 +14,8 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from gateway import __version__
-from gateway.cli.exits import CommandStopped, WrongUsage
+from gateway.cli.exits import WrongUsage, exit_code
 from gateway.cli.options import verb_group
-from gateway.cli.output import talk
 
 # In the order of `--help`. A module has an `app` of verbs, or a function of its own name.
 NOUNS = (
@@ -71,12 +70,4 @@ def gateway(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code."""
-    try:
-        program(arguments, prog_name="gateway")
-    except CommandStopped as stopped:
-        for line in str(stopped).splitlines():
-            talk(f"gateway: {line}")
-        return stopped.exit_code
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
-    return 0
+    return exit_code(lambda: program(arguments, prog_name="gateway"))

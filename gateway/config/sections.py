@@ -26,6 +26,7 @@ Seconds = Annotated[float, Field(gt=0, le=_WEEK_SECONDS, json_schema_extra={"uni
 Bytes = Annotated[int, Field(ge=1024, json_schema_extra={"unit": "bytes"})]
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Workers = Annotated[int, Field(ge=1, le=64)]
 
 
 class Section(BaseModel):

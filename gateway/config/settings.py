@@ -9,7 +9,7 @@ from pydantic import PrivateAttr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.config import sections
-from gateway.config.sections import Port
+from gateway.config.sections import Port, Workers
 
 ENVIRONMENT_PREFIX = "GATEWAY_"
 
@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """The address to listen on."""
     port: Port = 8080
     """The port to listen on; 0 takes a free one."""
+    workers: Workers = 1
+    """Processes that share the port; what is limited in memory is limited in each of them."""
     state_dir: Path = Path(".gateway")
     """A folder that outlives the process: locks, journal and, by default, the database."""
     database: sections.Database = sections.Database()

@@ -1,0 +1,83 @@
+"""Metrics of several processes as one: each keeps its values in files that all of them read.
+
+A file belongs to a worker's number, not to its process: its successor counts on where it ended, so
+no total goes back and no restart leaves files behind. Not here: the families (`metric_families`).
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, values
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+# Not on a disk: writing a value would wait for it now and then, and with it the event loop.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is private, and made under a new name
+FOLDER_PREFIX = "gateway-metrics-"
+_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """One process' part: the folder of all, and its number among those that live."""
+
+    folder: Path
+    number: int
+
+    def open(self) -> CollectorRegistry:
+        """From now on this process' metrics live in files; the registry shows everybody's."""
+        os.environ[_FOLDER_VARIABLE] = str(self.folder)
+        number = self.number
+        values.ValueClass = values.MultiProcessValue(process_identifier=lambda: number)  # type: ignore[no-untyped-call]  # the library forgot its types
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=str(self.folder))  # type: ignore[no-untyped-call]  # as above
+        return registry
+
+    def end(self) -> None:
+        """Its process is gone: what it had under way is no more, what it counted stays."""
+        mark_process_dead(self.number, path=str(self.folder))  # type: ignore[no-untyped-call]  # as above
+
+
+@contextmanager
+def metric_folder(memory: Path = MEMORY) -> Iterator[Path]:
+    """A private folder that lives as long as the block; those that the killed left are wiped."""
+    base = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    for left in base.glob(f"{FOLDER_PREFIX}*"):
+        with suppress(OSError):  # it is in use, another user's, or just being wiped
+            _wipe(left)
+    folder, lock = _made(base)  # workers inherit the lock: it is held until the last of them ends
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _made(base: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=base))
+        with suppress(OSError):  # another that starts just took it for one that was left
+            return folder, _lock(folder)
+
+
+def _wipe(folder: Path) -> None:
+    lock = _lock(folder)
+    try:
+        shutil.rmtree(folder)
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int:
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise
+    return lock

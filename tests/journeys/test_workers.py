@@ -1,0 +1,171 @@
+"""Several processes on one port are one gateway: to clients, to the ledger and to Prometheus."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select
+
+from gateway.adapters import schema
+from gateway.adapters.metric_families import COUNTERS, HISTOGRAMS
+from tests.fakes import ledgerview
+from tests.journeys.bill import assert_all_exact
+from tests.journeys.caller import Caller, calling, whole_answer
+from tests.journeys.process import ProcessStage, process_stage
+from tests.journeys.stage import body, until
+
+STREAMS = 16
+STALLED = "Hello [sim: stall=2000,600]"
+SLOW = "Hello [sim: stall=2000,1]"
+TRAFFIC = (
+    body("Hello [sim: output=31]"),
+    body("Hello", stream=False),
+    body("[sim: usage=in:1200,cached:1024,write:0,out:300,reasoning:100]"),
+    body("[sim: kind=incomplete]"),
+    body("[sim: kind=failed]", model="gpt-4.1"),
+    body("[sim: cut=400]"),
+    body("[sim: status=500]"),
+    body("[sim: usage=null]", stream=False),
+    body("Hello", model="gpt-of-nobody"),
+    body("Hello", max_output_tokens=1),
+)
+# How often the ledger commits depends on what meets in a batch, and on who renews its lease.
+UNEQUAL = "gateway_ledger_batch_seconds"
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@asynccontextmanager
+async def workers(folder: Path, count: int, **environment: str) -> AsyncIterator[ProcessStage]:
+    folder.mkdir(exist_ok=True)
+    async with process_stage(folder, GATEWAY_WORKERS=str(count), **environment) as on:
+        yield on
+
+
+def pids(on: ProcessStage) -> dict[str, int]:
+    """The processes that say they live, by owner."""
+    with on.engine.connect() as connection:
+        rows = connection.execute(select(schema.owner.c.id, schema.owner.c.pid)).all()
+    return {row.id: row.pid for row in rows}
+
+
+def holders(on: ProcessStage) -> Counter[str]:
+    """How many requests each owner has under way."""
+    with on.engine.connect() as connection:
+        return Counter(connection.scalars(select(schema.hold.c.owner)))
+
+
+async def streaming(on: ProcessStage, stack: AsyncExitStack, text: str) -> list[Caller]:
+    """So many callers, each in the middle of its stream."""
+    callers = [
+        await stack.enter_async_context(calling(on.gateway.port, on.key, body(text)))
+        for _ in range(STREAMS)
+    ]
+    await asyncio.gather(*(caller.read(2000) for caller in callers))
+    return callers
+
+
+async def scraped(on: ProcessStage) -> Samples:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"http://127.0.0.1:{on.gateway.port}/metrics")
+    assert answer.status_code == 200
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def counted(samples: Samples) -> Samples:
+    """What does not depend on how long things took: counters, and the counts of histograms."""
+    counts = {f"{name}_count" for name in HISTOGRAMS if name != UNEQUAL}
+    return {key: value for key, value in samples.items() if key[0] in counts or key[0] in COUNTERS}
+
+
+def total(samples: Samples, name: str) -> float:
+    return sum(value for (sample, _), value in samples.items() if sample == name)
+
+
+async def told_after_traffic(on: ProcessStage) -> Samples:
+    """The metrics once all requests of the traffic are counted, whoever answers."""
+    for asked in TRAFFIC:
+        await whole_answer(on.gateway.port, on.key, asked)
+    await whole_answer(on.gateway.port, "gw_nobody", body())
+    async with asyncio.timeout(20):
+        while True:
+            samples = await scraped(on)
+            is_over = total(samples, "gateway_active_requests") == 0
+            if is_over and total(samples, "gateway_http_requests_total") == len(TRAFFIC) + 1:
+                return samples
+
+
+async def test_two_tell_of_equal_traffic_what_one_tells(tmp_path: Path) -> None:
+    async with workers(tmp_path / "one", 1) as on:
+        alone = await told_after_traffic(on)
+        assert not list(tmp_path.glob("one/**/*.db-*metrics*"))
+    async with workers(tmp_path / "two", 2) as on:
+        together = await told_after_traffic(on)
+        assert len(pids(on)) == 2
+        assert together.keys() == alone.keys()
+        assert counted(together) == pytest.approx(counted(alone))
+        name = "gateway_cost_usd"
+        assert [v for k, v in together.items() if k[0] == name] == pytest.approx(
+            [v for k, v in alone.items() if k[0] == name]
+        )
+        for pid in pids(on).values():
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda pid=pid: pid not in pids(on).values() and len(pids(on)) == 2)
+            assert counted(await scraped(on)) == pytest.approx(counted(together))
+
+
+async def test_both_serve_and_what_the_one_held_is_settled_when_it_is_killed(
+    tmp_path: Path,
+) -> None:
+    async with workers(tmp_path, 2) as on, AsyncExitStack() as stack:
+        callers = await streaming(on, stack, STALLED)
+        held = holders(on)
+        assert len(held) == 2, "one of them served all"
+        assert sum(held.values()) == STREAMS
+        owner, count = held.most_common()[0]
+        killed = pids(on)[owner]
+        os.kill(killed, signal.SIGKILL)
+        await until(
+            lambda: len(on.entries()) == count and sum(holders(on).values()) == STREAMS - count
+        )
+        assert {(e.basis, e.reason) for e in on.entries()} == {("worst_case", "gateway_lost")}
+        await until(lambda: len(pids(on)) == 2 and killed not in pids(on).values())
+        ended = [
+            caller for caller in callers if caller.reader.at_eof() or caller.reader.exception()
+        ]
+        assert len(ended) == count
+        answers = [await whole_answer(on.gateway.port, on.key, body()) for _ in range(STREAMS)]
+        assert {answer.status for answer in answers} == {200}
+        assert on.gateway.process.returncode is None
+        on.gateway.signal(signal.SIGKILL)
+    ledgerview.audit(on.engine)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_streams_of_all_finish_when_the_gateway_ends_or_is_killed(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with workers(tmp_path, 2) as on, AsyncExitStack() as stack:
+        callers = await streaming(on, stack, SLOW)
+        assert len(holders(on)) == 2
+        on.gateway.signal(number)
+        await asyncio.gather(*(caller.read() for caller in callers))
+        assert {caller.ending for caller in callers} == {"whole"}
+        assert await on.gateway.exit_code() == (0 if number == signal.SIGTERM else -number)
+        assert_all_exact(await on.settled(STREAMS), on.simulator.served)
+        await until(lambda: pids(on) == {})  # also where nobody is left to tell them
+        with pytest.raises(ConnectionRefusedError):
+            await Caller.connect(on.gateway.port)
+        await until(lambda: not list(tmp_path.glob("owner-*.lock")))
+        assert "Traceback" not in on.log()
