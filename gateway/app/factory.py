@@ -115,16 +115,10 @@ class _Parts:
 
     def __init__(self, settings: Settings, share: Share | None) -> None:
         self.settings = settings
-        self.is_seen_by_others = share is not None
         own = settings.prices.file
         self.book = load_prices(*([] if own is None else [own]))
         self.engine = open_engine(settings.database.url, synchronous=settings.ledger.synchronous)
-        self.metrics = Metrics(
-            version=__version__,
-            tenants_max=settings.limits.tenants_labelled_max,
-            totals=self._totals,
-            share=share,
-        )
+        self.metrics = self._make_metrics(share)
         self.owner = Owner(settings.state_dir)
         self.tenants = Tenants(
             engine=self.engine,
@@ -170,6 +164,12 @@ class _Parts:
         limit = self.settings.limits.event_bytes_max
         return Life(hold=hold, book=self.book, started=started, event_bytes_max=limit)
 
+    def _make_metrics(self, share: Share | None) -> Metrics:
+        labelled_max = self.settings.limits.tenants_labelled_max
+        return Metrics(
+            version=__version__, tenants_max=labelled_max, totals=self._totals, share=share
+        )
+
     def _make_authenticator(self) -> Authenticator:
         chosen = self.settings.ingress
         attempts = FailedAttempts(
@@ -205,9 +205,7 @@ class _Parts:
         try:
             await self._take_over()
             async with asyncio.TaskGroup() as tasks:
-                standing = [tasks.create_task(self._sweep())]
-                if self.is_seen_by_others:
-                    standing.append(tasks.create_task(self._sample()))
+                standing = [tasks.create_task(each) for each in (self._sweep(), self._sample())]
                 yield
                 # Exchanges that were cancelled at the deadline have yet to settle.
                 await self.relay.aclose()
