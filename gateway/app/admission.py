@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.core.admit import POLICY_TAG, Admitted, Change, admit, require_price, told
-from gateway.core.bound import BoundInput, bound
+from gateway.core.bound import Bound, BoundInput, bound
 from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
 from gateway.core.inheritance import Effective
 from gateway.core.policy import Policy
-from gateway.core.prices import PriceBook
+from gateway.core.prices import ModelPrice, PriceBook
 from gateway.core.request import ResponseRequest
 from gateway.core.tenant import Tenant
 
@@ -29,6 +29,34 @@ class Permit:
     changes: tuple[Change, ...]
     cancels_on_disconnect: bool
     attempts_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A request as it may be made, and its worst case; without a price neither can be known."""
+
+    admitted: Admitted
+    price: ModelPrice | None
+    bound: Bound | None
+
+
+def decide(
+    body: bytes, *, policy: Policy, book: PriceBook, is_unpriced_allowed: bool, now_us: int
+) -> Decision:
+    """What a policy makes of a body at a moment. Raises InvalidRequest and its kinds."""
+    admitted = admit(ResponseRequest.parse(body), policy)
+    price = book.find(admitted.request.model, now_us)
+    if policy.unpriced is not None:
+        is_unpriced_allowed = policy.unpriced == "allow"
+    require_price(admitted.request, price, is_unpriced_allowed=is_unpriced_allowed)
+    if price is None:
+        return Decision(admitted=admitted, price=None, bound=None)
+    asked = BoundInput(
+        request=admitted.request,
+        is_unbounded_allowed=policy.unbounded == "allow",
+        set_by_policy=tuple([change.field for change in admitted.changes]),
+    )
+    return Decision(admitted=admitted, price=price, bound=bound(asked, price))
 
 
 class Admission:
@@ -52,25 +80,26 @@ class Admission:
     ) -> Permit:
         """The hold that the ledger must make durable. Raises InvalidRequest and its kinds."""
         policy = (await self._policies.find(tenant)).policy
-        admitted = admit(ResponseRequest.parse(body), policy)
-        request = admitted.request
         now_us = self._now_us()
-        price = self._book.find(request.model, now_us)
-        is_unpriced_allowed = self._is_unpriced_allowed
-        if policy.unpriced is not None:
-            is_unpriced_allowed = policy.unpriced == "allow"
-        require_price(request, price, is_unpriced_allowed=is_unpriced_allowed)
+        decision = decide(
+            body,
+            policy=policy,
+            book=self._book,
+            is_unpriced_allowed=self._is_unpriced_allowed,
+            now_us=now_us,
+        )
+        admitted, request = decision.admitted, decision.admitted.request
         hold = Hold(
             request_id=request_id,
             tenant=tenant.path,
             key_id=tenant.key_id,
             created_at_us=now_us,
-            hold_pusd=0 if price is None else bound(_asked(admitted, policy), price).hold_pusd,
+            hold_pusd=0 if decision.bound is None else decision.bound.hold_pusd,
             endpoint="responses",
             model=request.model,
             service_tier=request.service_tier,
             is_stream=request.is_stream,
-            price=price,
+            price=decision.price,
             tags=_tags(admitted.changes, client_request_id),
         )
         return Permit(
@@ -80,14 +109,6 @@ class Admission:
             cancels_on_disconnect=policy.on_disconnect == "cancel",
             attempts_max=policy.attempts_max or 1,
         )
-
-
-def _asked(admitted: Admitted, policy: Policy) -> BoundInput:
-    return BoundInput(
-        request=admitted.request,
-        is_unbounded_allowed=policy.unbounded == "allow",
-        set_by_policy=tuple([change.field for change in admitted.changes]),
-    )
 
 
 def _tags(changes: tuple[Change, ...], client_request_id: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ _CALLS_PER_PRICE = 1_000
 @app.command("list")
 def list_prices(json: JsonOption = False, config: ConfigOption = None) -> None:
     """Every model's prices in force now: USD per million tokens of the default tier."""
-    book = _book_in_force(config)
+    book = book_in_force(config)
     cards = book.in_force(now_us())
     if json:
         print_json([_record(card) for card in cards])
@@ -59,7 +59,7 @@ def show(
     config: ConfigOption = None,
 ) -> None:
     """One model's prices in force now, every tier."""
-    book = _book_in_force(config)
+    book = book_in_force(config)
     card = book.find(model, now_us())
     if card is None:
         close = difflib.get_close_matches(model, book.names(), n=1)
@@ -71,7 +71,8 @@ def show(
         _print_card(card)
 
 
-def _book_in_force(config: Path | None) -> "PriceBook":
+def book_in_force(config: Path | None) -> "PriceBook":
+    """The book with the operator's file laid over it; a mistake in it ends the verb."""
     file = settings_from(config).prices.file
     try:
         return _book(file)

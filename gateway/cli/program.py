@@ -20,7 +20,8 @@ from gateway.cli.options import verb_group
 # In the order of `--help`. A module has an `app` of verbs, or a function of its own name.
 NOUNS = (
     "serve", "demo", "migrate", "tenants", "keys", "policies",
-    "usage", "entries", "request", "holds", "prices", "config", "doctor",
+    "usage", "entries", "request", "holds", "simulate", "prices",
+    "config", "doctor",
 )  # fmt: skip
 
 

@@ -1,0 +1,83 @@
+"""`gateway simulate`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.commands import Gateway, command
+
+
+@pytest.fixture
+def body() -> Path:
+    return written(max_output_tokens=4000, service_tier="default")
+
+
+def written(**fields: Any) -> Path:
+    path = Path("request.json")
+    path.write_text(json.dumps({"model": "gpt-6-sol", "input": "hello", **fields}))
+    return path
+
+
+def test_what_would_be_held_is_told_line_by_line(gateway: Gateway, body: Path) -> None:
+    said = gateway("simulate", str(body))
+    read = body.stat().st_size + 64 + 16
+    pusd = read * 2_500_000 + 4000 * 10_000_000
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        "admitted  gpt-6-sol",
+        f"held      0.{pusd:012d} USD",
+        f"          input ≤ {read} tokens from bytes",
+        "          output ≤ 4,000 tokens from your request",
+        "          price: default",
+    ]
+
+
+def test_the_policy_of_a_tenant_or_a_key_counts(gateway: Gateway, body: Path) -> None:
+    gateway("tenants", "create", "acme")
+    key = gateway("keys", "create", "--tenant", "acme", "--json").json["id"]
+    gateway("policies", "set", "acme", "--max-output-tokens-cap", "100")
+    for option in (("--tenant", "acme"), ("--key", key)):
+        said = gateway("simulate", str(body), *option)
+        assert "changed   max_output_tokens=100 (was 4000)\n" in said.out
+        assert "output ≤ 100 tokens from your policy\n" in said.out
+    assert gateway("simulate", str(body), "--tenant", "acme", "--key", key).code == 2
+    assert "there is no tenant" in gateway("simulate", str(body), "--tenant", "zeta").err
+
+
+def test_for_programs(gateway: Gateway, body: Path) -> None:
+    record = gateway("simulate", str(body), "--json").json
+    assert (record["admitted"], record["changes"], record["unbounded"]) == (True, {}, [])
+    assert record["hold_usd"].startswith("0.040")
+    assert record["reasons"][-1] == "price: default"
+
+
+def test_what_has_no_bound_is_told_with_what_would_give_it_one(gateway: Gateway) -> None:
+    path = str(written(tools=[{"type": "web_search"}]))
+    assert "no bound  tools that run upstream" in gateway("simulate", path).out
+    assert gateway("simulate", path, "--json").json["unbounded"][0]["param"] == "max_tool_calls"
+
+
+def test_a_refusal_is_a_failed_check(gateway: Gateway) -> None:
+    path = str(written(model="gpt-unknown"))
+    said = gateway("simulate", path)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("gateway: refused: No price is known for the model 'gpt-unknown'")
+    said = gateway("simulate", path, "--json")
+    assert (said.code, said.json["admitted"]) == (1, False)
+    assert (said.json["code"], said.json["param"]) == ("model_not_priced", "model")
+
+
+def test_a_model_without_a_price_is_held_at_nothing_where_that_is_allowed(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_POLICY_UNPRICED", "record")
+    path = str(written(model="gpt-unknown"))
+    assert "held      nothing" in gateway("simulate", path).out
+    assert gateway("simulate", path, "--json").json["hold_usd"] is None
+
+
+def test_the_real_command_reads_a_file(body: Path) -> None:
+    assert command("simulate", str(body)).code == 0
+    assert command("simulate", "absent.json").code == 2
