@@ -58,6 +58,7 @@ def hold(**fields: Any) -> Hold:
         "service_tier": None,
         "is_stream": True,
         "price": CARD,
+        "legs": (),
     }
     return Hold(**{**given, **fields})
 

@@ -2,7 +2,7 @@
 
 from gateway.adapters.journal import Journal
 from gateway.adapters.journal_records import known_postings
-from gateway.adapters.posting import Posting
+from gateway.adapters.work import Posting
 
 
 class Backlog:

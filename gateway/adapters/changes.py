@@ -16,7 +16,9 @@ from gateway.core.tenant import ancestry
 
 KEY = "key"
 TENANT = "tenant"
+BUDGET = "budget"
 POLICY = "policy"
+RIGHTS = frozenset({KEY, TENANT})  # what lets a request in
 
 CHANGES_MAX = 1_000
 # Longer than any request takes from its key's lookup to its hold.
@@ -71,7 +73,7 @@ class ChangeLog:
         elif newest > before:
             changes = _between(connection, before, newest)
             until = asked_seconds + TOUCHED_SECONDS
-            self._touched.update((change.subject, until) for change in changes)
+            self._touched.update((one.subject, until) for one in changes if one.kind in RIGHTS)
         return News(newest=newest, asked_seconds=asked_seconds, changes=changes)
 
     def was_touched(self, key_id: str, tenant: str) -> bool:

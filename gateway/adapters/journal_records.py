@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import Table
 
 from gateway.adapters import schema
-from gateway.adapters.posting import Held, Opened, Posting, Settled
 from gateway.adapters.rows import Row
+from gateway.adapters.work import Held, Opened, Posting, Settled
 
 log = logging.getLogger(__name__)
 

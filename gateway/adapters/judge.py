@@ -1,27 +1,30 @@
 """What a batch learns inside its transaction, and what may be held by that. Not here: statements.
 
-A request is let in by a key from memory. When its hold is written, the database's word is final:
-a key that was touched since is looked up again, in the same transaction.
+A request is let in by a key from memory, and by budgets from memory. When its hold is written, the
+database's word is final: a key that was touched since is looked up again, budgets that changed are
+read again, in the same transaction.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, select
 
 from gateway.adapters import schema
 from gateway.adapters.changes import ChangeLog, News, newest_change
 from gateway.adapters.clock import DatabaseClock, database_us
 from gateway.adapters.keyring import standing_keys
-from gateway.adapters.rows import Row, Value
+from gateway.adapters.legs import Legs
+from gateway.adapters.rows import Value, legs_from_text
+from gateway.adapters.work import Claim, Held, Work
+from gateway.core.budget import Budget, Leg
+from gateway.core.errors import GatewayError, Unauthorized
 
 POLL_SECONDS = 0.5
 
-_TENANT, _KEY = (schema.hold.c.keys().index(name) for name in ("tenant", "key_id"))
-
 
 class Bench:
-    """A process's view of changes and of the database's time, kept by its writer."""
+    """A process's view of changes, of budgets and of the database's time, kept by its writer."""
 
     def __init__(
         self, *, clock: DatabaseClock, seconds: Callable[[], float] = time.monotonic
@@ -29,40 +32,74 @@ class Bench:
         self._clock = clock
         self._seconds = seconds
         self._log = ChangeLog(clock=seconds)
+        self._legs = Legs()
         self._news: list[News] = []
         self._polled_seconds = seconds() - POLL_SECONDS
         self._connection: Connection | None = None
         self._asked_us = 0
         self._asked_seconds = 0.0
-        self.refusals: set[Value] = set()
+
+    @property
+    def now_us(self) -> int:
+        """The database's time."""
+        return self._clock()
+
+    @property
+    def budgets(self) -> Mapping[str, Budget]:
+        """Those in force, by id."""
+        return self._legs.budgets
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether budgets have changed since they were read."""
+        return self._legs.is_stale
+
+    def may_bind(self, claim: Claim) -> bool:
+        """Whether a hard budget may be on a request's way, as far as memory knows."""
+        return self._legs.may_bind(claim)
 
     def sit(self, connection: Connection) -> None:
         """A transaction begins."""
         self._connection = connection
         self._asked_us, self._asked_seconds = self._clock.local_us(), self._seconds()
-        self.refusals = set()
 
     def hear(self, newest: int, told_us: int | None) -> None:
         """The newest change, and the database's time where it is another clock than ours."""
         assert self._connection is not None
         if told_us is not None:
             self._clock.told(told_us, asked_us=self._asked_us)
-        self._news.append(self._log.read(self._connection, newest, self._asked_seconds))
+        news = self._log.read(self._connection, newest, self._asked_seconds)
+        self._legs.hear(news)
+        self._news.append(news)
         self._polled_seconds = self._asked_seconds
 
-    def refused(self, held: Sequence[Row]) -> set[Value]:
-        """The ids of those whose key has lost its right since they were let in."""
-        touched = [row for row in held if self._was_touched(row)]
-        if touched:
-            assert self._connection is not None
-            key_ids = {str(row[_KEY]) for row in touched}
-            keys, now_us = standing_keys(self._connection, key_ids), self._clock()
-            standing = {key_id for key_id, key in keys.items() if not key.is_expired(now_us)}
-            self.refusals = {row[0] for row in touched if row[_KEY] not in standing}
-            # Written after all, where a commit was lost on the way here and this is its replay.
-            written = delete(schema.hold).where(schema.hold.c.request_id.in_(self.refusals))
-            self._connection.execute(written)
-        return self.refusals
+    def assign(self, connection: Connection, work: Work) -> None:
+        """Find the legs of all that is held and settled."""
+        self._legs.refresh(connection)
+        for name, held in work.held.items():
+            if name not in work.settled:
+                work.legs[name] = self._found(connection, held.claim)
+        said = {name: one.legs for name, one in work.settled.items() if name not in work.legs}
+        silent = [name for name, legs in said.items() if legs is None]
+        pinned = _pinned(connection, silent) if silent else {}
+        for name, legs in said.items():
+            found = pinned.get(name) if legs is None else legs
+            claim = work.settled[name].claim
+            work.legs[name] = self._found(connection, claim) if found is None else found
+
+    def rolled_back(self) -> None:
+        """What the transaction began is not there."""
+        self._legs.forget()
+
+    def fallen(self, held: Collection[Held]) -> Mapping[Value, GatewayError]:
+        """Those whose key has lost its right since they were let in."""
+        touched = [one for one in held if self._log.was_touched(one.key_id, one.tenant)]
+        if not touched:
+            return {}
+        assert self._connection is not None
+        keys = standing_keys(self._connection, {one.key_id for one in touched})
+        standing = {key_id for key_id, key in keys.items() if not key.is_expired(self.now_us)}
+        return {one.row[0]: Unauthorized() for one in touched if one.key_id not in standing}
 
     def poll(self, connection: Connection) -> None:
         """Read log and clock when no batch does."""
@@ -79,5 +116,13 @@ class Bench:
         news, self._news = self._news, []
         return news
 
-    def _was_touched(self, row: Row) -> bool:
-        return self._log.was_touched(str(row[_KEY]), str(row[_TENANT]))
+    def _found(self, connection: Connection, claim: Claim) -> tuple[Leg, ...]:
+        legs = self._legs.find(claim)
+        return self._legs.look_up(connection, claim) if legs is None else legs
+
+
+def _pinned(connection: Connection, request_ids: Collection[Value]) -> dict[Value, tuple[Leg, ...]]:
+    """Legs of holds that were placed by others than who settles them."""
+    table = schema.hold.c
+    query = select(table.request_id, table.legs).where(table.request_id.in_(request_ids))
+    return {row.request_id: legs_from_text(row.legs) for row in connection.execute(query)}

@@ -7,7 +7,9 @@ to the journal, and what would hold is refused, or goes there too (`outage`). No
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from sqlalchemy import Engine
@@ -15,15 +17,17 @@ from sqlalchemy import Engine
 from gateway.adapters.backlog import Backlog
 from gateway.adapters.changes import News
 from gateway.adapters.clock import DatabaseClock
+from gateway.adapters.job import BatchReport, Closed, Job
 from gateway.adapters.journal import Journal, JournalFailed
 from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
-from gateway.adapters.posting import Held, Opened, Posting, Settled
-from gateway.adapters.rows import entry_row, hold_row, rollup_row, storable_text
+from gateway.adapters.rows import hold_row, storable_text
 from gateway.adapters.standby import Standby
-from gateway.adapters.writer import BatchReport, Closed, Job, Writer
-from gateway.core.errors import GatewayError, LedgerUnavailable, Overloaded
-from gateway.core.exchange import Basis, Exchange, Hold, Outcome
+from gateway.adapters.work import Held, Opened, Posting, settled
+from gateway.adapters.writer import Writer
+from gateway.core.budget import ANY_TERMS, Terms
+from gateway.core.errors import LedgerUnavailable, Overloaded
+from gateway.core.exchange import Exchange, Hold, void
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +56,14 @@ class Ledger:
         on_news: Callable[[News], None] | None = None,  # called in the event loop
         journal: Journal | None = None,  # ours to close; without it settlements wait
         outage: Literal["refuse", "journal"] = "refuse",  # what becomes of new requests
+        wait_seconds_max: float = 2.0,  # of a request, for money that others hold
         on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self.owner_id = owner_id
         self._journal = journal
         self._standby = None if journal is None else Standby(journal=journal, on_failure=on_failure)
         self._outage = outage
+        self._wait_seconds_max = wait_seconds_max
         self._owed: set[Job] = set()  # settlements that are not durable yet
         # The database's time, as far as it is known: what admissions and leases go by.
         self.now_us = DatabaseClock(now_us)
@@ -65,11 +71,12 @@ class Ledger:
         self._queue_max = queue_max
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
+        self._bench = Bench(clock=self.now_us)
         self._lease = Lease(owner_id=owner_id, now_us=self.now_us, lease_seconds=lease_seconds)
         self._writer = Writer(
             engine=engine,
             lease=self._lease,
-            bench=Bench(clock=self.now_us),
+            bench=self._bench,
             backlog=Backlog(journal),
             batch_max=batch_max,
             resolve=self._resolve,
@@ -113,23 +120,29 @@ class Ledger:
             self._standby.close()
             await asyncio.to_thread(self._journal.close)
 
-    async def hold(self, hold: Hold) -> None:
-        """Return when the hold is durable; raise Overloaded or LedgerUnavailable when it is not.
+    async def hold(self, hold: Hold, terms: Terms = ANY_TERMS) -> Hold:
+        """Return the hold with its legs when it is durable.
 
-        Raises Unauthorized when its key was revoked, or its tenant suspended, in the meantime.
+        Raises BudgetExhausted, BudgetHeld, Unbounded or ConcurrencyExceeded when it may not be
+        placed, Unauthorized when its key was revoked, or its tenant suspended, in the meantime;
+        Overloaded or LedgerUnavailable when it could not be.
         """
         if self._writer.queued >= self._queue_max:
             raise Overloaded
-        posting = Held(row=hold_row(hold, owner_id=self.owner_id))
+        posting = Held(row=hold_row(hold, owner_id=self.owner_id), terms=terms)
         job = Job(posting=posting, waiter=self._waiter(), hold=hold)
+        if terms.may_wait:
+            job.wait_until = time.monotonic() + self._wait_seconds_max
         if not self._writer.is_down:
             self._writer.put(job)
             try:
                 await self._in_time(job, HOLD_SECONDS_MAX)
-                return
             except _TooLate:
                 pass
-        await self._hold_in_outage(job, hold)
+            else:
+                return replace(hold, legs=job.legs)
+        await self._hold_in_outage(job, hold, posting)
+        return hold
 
     def opened(self, request_id: str, response_id: str) -> None:
         """Note the upstream's name for the response; it rides with the next batch."""
@@ -190,27 +203,39 @@ class Ledger:
             return
         # Not at once: a loop that is itself late runs its timers before it hears of what is done.
         soon = self._loop.call_soon
-        limit = self._loop.call_later(seconds_max, soon, self._give_up, job.waiter)
+        limit = self._loop.call_later(seconds_max, soon, self._give_up, job)
         try:
             await job.waiter
         finally:
             limit.cancel()
 
-    def _give_up(self, waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            self._writer.is_down = True
-            waiter.set_exception(_TooLate())
+    def _give_up(self, job: Job) -> None:
+        assert self._loop is not None
+        assert job.waiter is not None
+        if job.waiter.done():
+            return
+        left_seconds = job.wait_until - time.monotonic()
+        if job.is_waiting and left_seconds > 0:
+            # The database answered: it is money that the hold waits for.
+            self._loop.call_later(left_seconds + HOLD_SECONDS_MAX, self._give_up, job)
+            return
+        self._writer.is_down = True
+        job.waiter.set_exception(_TooLate())
 
-    async def _hold_in_outage(self, job: Job, hold: Hold) -> None:
-        """Without the database, a request is refused, or goes on with its hold in the journal."""
-        if self._standby is None or self._outage == "refuse":
+    async def _hold_in_outage(self, job: Job, hold: Hold, posting: Held) -> None:
+        """Without the database, a request is refused, or goes on with its hold in the journal.
+
+        Not where a hard budget may be on its way: nobody could say what is left of it.
+        """
+        may_pass = self._outage == "journal" and not self._bench.may_bind(posting.claim)
+        if self._standby is None or not may_pass:
             raise LedgerUnavailable
         job.is_kept = True
         try:
             await self._standby.keep(job.posting)
         except BaseException as error:
             # It may be on disk all the same, or in the database by now.
-            self._writer.put(Job(posting=settled(self._void(hold))))
+            self._void(hold)
             if isinstance(error, JournalFailed):
                 raise LedgerUnavailable from error
             raise
@@ -264,33 +289,12 @@ class Ledger:
             elif job.error is None:
                 waiter.set_result(None)
             else:
-                waiter.set_exception(_shown(job.error))
+                waiter.set_exception(job.shown())
 
     def _abandoned(self, job: Job) -> None:
         """Its waiter left: a hold that was written all the same is undone."""
         if job.hold is not None and job.is_begun and job.error is None and not job.is_kept:
-            self._writer.put(Job(posting=settled(self._void(job.hold))))
+            self._void(job.hold)
 
-    def _void(self, hold: Hold) -> Exchange:
-        return Exchange(
-            hold=hold,
-            settled_at_us=self.now_us(),
-            outcome=Outcome.FAILED,
-            basis=Basis.NONE,
-            cost_pusd=0,
-            reason=ABANDONED,
-        )
-
-
-def settled(exchange: Exchange) -> Settled:
-    """The posting of a settlement."""
-    cell, counts = rollup_row(exchange)
-    return Settled(row=entry_row(exchange), cell=cell, counts=counts)
-
-
-def _shown(error: Exception) -> GatewayError:
-    if isinstance(error, GatewayError):
-        return error
-    unavailable = LedgerUnavailable()
-    unavailable.__cause__ = error
-    return unavailable
+    def _void(self, hold: Hold) -> None:
+        self._writer.put(Job(posting=settled(void(hold, self.now_us(), reason=ABANDONED))))

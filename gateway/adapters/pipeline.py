@@ -11,31 +11,55 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from sqlalchemy import Connection, Dialect, Table
 
-from gateway.adapters import schema
-from gateway.adapters.posting import (
-    Judge,
-    Poster,
-    Posting,
-    Posts,
-    Settled,
-    Work,
-    added_up,
-    allowed,
-    in_order,
-)
-from gateway.adapters.rows import Row
+from gateway.adapters import docket, schema
+from gateway.adapters.corrections import corrections
+from gateway.adapters.docket import Docket, Told
+from gateway.adapters.posting import Judge, Poster, Posts, accounts, usage_parts
+from gateway.adapters.rows import Row, Value, legs_from_text
+from gateway.adapters.work import Posting, Work, added_up, in_order
+from gateway.core.budget import Account, Leg
 
 if TYPE_CHECKING:
     import psycopg
 
     Driver = psycopg.Connection[tuple[Any, ...]]
+    Answer = psycopg.Cursor[tuple[Any, ...]]
 
 _NEWEST = b"""
     SELECT coalesce(max(n), 0), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
     FROM change"""
+# What is there already: a batch whose commit was lost, or a journal, brings some of it again.
+_THERE = b"""
+    SELECT request_id, legs FROM hold
+    WHERE request_id IN (SELECT json_array_elements_text(%(ids)s::json))
+    UNION ALL SELECT request_id, NULL FROM entry
+    WHERE request_id IN (SELECT json_array_elements_text(%(ids)s::json))"""
 _DELETE_HOLDS = b"""
-    DELETE FROM hold WHERE request_id IN (SELECT json_array_elements_text(%s::json))"""
+    DELETE FROM hold WHERE request_id IN (SELECT json_array_elements_text(%s::json))
+    RETURNING request_id"""
+# Two who count at once would both find room: who counts has the limit's row for itself.
+_LOCK_LIMITS = b"""
+    SELECT FROM policy WHERE subject IN (SELECT json_array_elements_text(%s::json))
+    ORDER BY subject FOR NO KEY UPDATE"""
 _OPEN_HOLDS = b"""
+    SELECT one.subject, count(hold.request_id)
+    FROM (SELECT json_array_elements_text(%s::json) AS subject) AS one
+    LEFT JOIN hold ON hold.key_id = one.subject OR hold.tenant = one.subject
+        OR starts_with(hold.tenant, one.subject || '/')
+    GROUP BY one.subject"""
+_ACCOUNTS = b"""
+    SELECT budget_id, period_start_us, period_end_us, is_hard, limit_pusd, held_pusd, spent_pusd,
+        excess_pusd
+    FROM budget_period WHERE (budget_id, period_start_us) IN (
+        SELECT leg->>0, (leg->>1)::bigint FROM json_array_elements(%s::json) AS leg)
+    ORDER BY budget_id, period_start_us FOR NO KEY UPDATE"""
+_UPDATE_ACCOUNTS = b"""
+    UPDATE budget_period SET held_pusd = one.held_pusd, spent_pusd = one.spent_pusd,
+        excess_pusd = one.excess_pusd
+    FROM json_populate_recordset(NULL::budget_period, %s::json) AS one
+    WHERE budget_period.budget_id = one.budget_id
+        AND budget_period.period_start_us = one.period_start_us"""
+_OPEN_HOLD = b"""
     UPDATE hold SET response_id = one.value
     FROM json_each_text(%s::json) AS one WHERE hold.request_id = one.key"""
 
@@ -58,46 +82,70 @@ class PipelinedPoster:
         no_entry = "WHERE NOT EXISTS (SELECT FROM entry e WHERE e.request_id = one.request_id)"
         self._insert_holds = _inserted(schema.hold, f"{no_entry} ON CONFLICT DO NOTHING").encode()
         self._add_usage = _inserted(schema.usage_hour, _added()).encode()
+        self._insert_alerts = _inserted(schema.alert, "ON CONFLICT DO NOTHING").encode()
 
     def apply(
         self,
         connection: Connection,
         batch: Sequence[Posting],
         *,
-        judge: Judge | None = None,
+        judge: Judge,
         is_replay: bool = False,  # noqa: ARG002 - the database tells what is fresh anyway
-    ) -> None:
+    ) -> Docket:
         """Write a batch in the caller's transaction, and commit it."""
         work = in_order(batch)
+        judge.assign(connection, work)
         driver = cast("Driver", connection.connection.driver_connection)
-        fresh = self._settle(driver, work, judge)
-        self._commit(driver, work, allowed(work, judge), fresh)
+        told = self._first_trip(driver, work, judge)
+        if judge.is_stale:
+            judge.assign(connection, work)
+        late = [one for name, one in work.settled.items() if name not in told.fresh]
+        told.corrections = corrections(connection, late, now_us=judge.now_us)
+        _ask_for_more(driver, work, told)
+        decided = docket.decide(work, told, judge)
+        self._second_trip(driver, work, told, decided)
+        return decided
 
-    def _settle(self, driver: "Driver", work: Work, judge: Judge | None) -> list[Settled]:
-        """The first trip; returns the settlements that were not posted before."""
+    def _first_trip(self, driver: "Driver", work: Work, judge: Judge) -> Told:
+        """Ask, and settle; the rows that all share are locked last."""
+        there = counts = gone = posted = locked = None
         with driver.pipeline():
             newest = driver.execute(_NEWEST)
+            if work.held:
+                there = driver.execute(_THERE, {"ids": _json(list(work.held))})
             if work.settled:
-                driver.execute(_DELETE_HOLDS, [_json(list(work.settled))])
-                rows = [one.row for one in work.settled.values()]
+                gone = driver.execute(_DELETE_HOLDS, [_json(list(work.settled))])
+                rows = [one.posted_row(work.legs[name]) for name, one in work.settled.items()]
                 posted = driver.execute(self._insert_entries, [_records(schema.entry, rows)])
-        (number, database_us), *_ = newest.fetchall()
-        if judge is not None:
-            judge.hear(number, database_us)
-        if not work.settled:
-            return []
-        fresh = {request_id for (request_id,) in posted.fetchall()}
-        return [one for request_id, one in work.settled.items() if request_id in fresh]
+            if limited := work.limited():
+                driver.execute(_LOCK_LIMITS, [_json(limited)])
+                counts = driver.execute(_OPEN_HOLDS, [_json(limited)])
+            if legs := work.accounts():
+                locked = driver.execute(_ACCOUNTS, [_json(legs)])
+        ((number, database_us),) = newest.fetchall()
+        judge.hear(number, database_us)
+        held = _rows(there)
+        return Told(
+            accounts=dict(accounts(_rows(locked))),
+            gone={name for (name,) in _rows(gone)},
+            fresh={name for (name,) in _rows(posted)},
+            there={name: legs_from_text(legs) for name, legs in held if legs is not None},
+            posted={name for name, legs in held if legs is None},
+            open_holds=dict(_rows(counts)),
+        )
 
-    def _commit(self, driver: "Driver", work: Work, held: list[Row], fresh: list[Settled]) -> None:
-        """The second trip."""
+    def _second_trip(self, driver: "Driver", work: Work, told: Told, decided: Docket) -> None:
         with driver.pipeline():
-            if held:
-                driver.execute(self._insert_holds, [_records(schema.hold, held)])
+            if decided.holds:
+                driver.execute(self._insert_holds, [_records(schema.hold, decided.holds)])
             if work.opened:
-                driver.execute(_OPEN_HOLDS, [_json(work.opened)])
-            if fresh:
-                driver.execute(self._add_usage, [_records(schema.usage_hour, added_up(fresh))])
+                driver.execute(_OPEN_HOLD, [_json(work.opened)])
+            if parts := usage_parts(work, told):
+                driver.execute(self._add_usage, [_records(schema.usage_hour, added_up(parts))])
+            if decided.alerts:
+                driver.execute(self._insert_alerts, [_records(schema.alert, decided.alerts)])
+            if decided.accounts:
+                driver.execute(_UPDATE_ACCOUNTS, [_json(list(map(_figures, decided.accounts)))])
             committed = driver.execute(b"COMMIT")
         if committed.statusmessage != "COMMIT":
             raise Uncommitted(f"the database answered {committed.statusmessage!r}")
@@ -106,6 +154,28 @@ class PipelinedPoster:
 def poster_for(dialect: Dialect) -> Posts:
     """What writes batches to this kind of database."""
     return PipelinedPoster() if dialect.name == "postgresql" else Poster(dialect)
+
+
+def _ask_for_more(driver: "Driver", work: Work, told: Told) -> None:
+    """Accounts that the first trip did not know of: budgets that were set just now, corrections."""
+    legs: set[Leg] = {leg for correction in told.corrections for leg in correction.legs}
+    if missing := legs.union(work.accounts()) - told.accounts.keys():
+        locked = driver.execute(_ACCOUNTS, [_json(sorted(missing))])
+        told.accounts.update(accounts(locked.fetchall()))
+
+
+def _rows(answer: "Answer | None") -> list[tuple[Any, ...]]:
+    return [] if answer is None else answer.fetchall()
+
+
+def _figures(account: Account) -> dict[str, Value]:
+    return {
+        "budget_id": account.budget_id,
+        "period_start_us": account.period_start_us,
+        "held_pusd": account.held_pusd,
+        "spent_pusd": account.spent_pusd,
+        "excess_pusd": account.excess_pusd,
+    }
 
 
 def _inserted(table: Table, rest: str) -> str:

@@ -1,14 +1,14 @@
-"""A batch of holds and settlements as one transaction. Not here: queues, threads, retries.
+"""A batch as one transaction on SQLite. Not here: queues, threads, retries.
 
-The statements here are one by one, as SQLite has them best; `pipeline` has PostgreSQL's.
-
-The result of a batch does not depend on the order of what is in it, and doing any of it again
-changes nothing: entries come before holds, a hold whose entry exists is not written, and only an
-entry that was not there before is counted. So a batch whose commit was lost is simply sent again.
+The statements are one by one, as SQLite has them best; `pipeline` has PostgreSQL's. Doing any of a
+batch again changes nothing: entries come before holds, a hold whose entry exists is not written,
+and only an entry that was not there before is counted. So a batch whose commit was lost is simply
+sent again. That this is rare is what the fast way counts on; when it happened, the rows that are
+there already are looked up one by one.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update, bindparam, exists
@@ -17,57 +17,38 @@ from sqlalchemy import select as sql_select
 from sqlalchemy import update as sql_update
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from gateway.adapters import schema
+from gateway.adapters import docket, schema
+from gateway.adapters.corrections import corrections
 from gateway.adapters.database import insert_into
-from gateway.adapters.rows import Row, Value
+from gateway.adapters.docket import Docket, Told
+from gateway.adapters.rows import Row, Value, legs_from_text
+from gateway.adapters.work import Posting, Work, added_up, in_order
+from gateway.core.budget import Account, Leg
+
+_ACCOUNT = """
+    SELECT budget_id, period_start_us, period_end_us, is_hard, limit_pusd, held_pusd, spent_pusd,
+        excess_pusd
+    FROM budget_period WHERE budget_id = ? AND period_start_us = ?"""
+_UPDATE_ACCOUNT = """
+    UPDATE budget_period SET held_pusd = ?, spent_pusd = ?, excess_pusd = ?
+    WHERE budget_id = ? AND period_start_us = ?"""
+_OPEN_HOLDS = """
+    SELECT count(*) FROM hold
+    WHERE key_id = ?1 OR tenant = ?1 OR substr(tenant, 1, length(?1) + 1) = ?1 || '/'"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A hold to be written."""
-
-    row: Row
-    is_sent: bool = False  # its request was let go without the database: nobody asks any more
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """The upstream named its response."""
-
-    request_id: str
-    response_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """An entry to be posted, its hold to go, its counts to be added to its hour."""
-
-    row: Row
-    cell: Row
-    counts: tuple[int, ...]
-
-
-Posting = Held | Opened | Settled
-
-
-@dataclass(slots=True)
-class Work:
-    """A batch by kind, each id once."""
-
-    held: dict[Value, Row] = field(default_factory=dict)
-    sent: set[Value] = field(default_factory=set)  # of what is held
-    opened: dict[str, str] = field(default_factory=dict)
-    settled: dict[Value, Settled] = field(default_factory=dict)
-
-
-class Judge(Protocol):
+class Judge(docket.Judge, Protocol):
     """Who decides, inside the transaction, what may be held."""
 
     def hear(self, newest: int, told_us: int | None) -> None:
         """The newest change, and the database's time where it is another clock than ours."""
 
-    def refused(self, held: Sequence[Row]) -> Collection[Value]:
-        """The ids of those that may not be held."""
+    def assign(self, connection: Connection, work: Work) -> None:
+        """Find the legs of all that is held and settled."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether what was assigned may be wrong by what was heard since."""
 
 
 class Posts(Protocol):
@@ -78,14 +59,14 @@ class Posts(Protocol):
         connection: Connection,
         batch: Sequence[Posting],
         *,
-        judge: Judge | None = None,
+        judge: Judge,
         is_replay: bool = False,
-    ) -> None:
+    ) -> Docket:
         """Write a batch inside the caller's transaction."""
 
 
 class Replayed(Exception):
-    """An entry of the batch was there before: apply it again, with `is_replay`."""
+    """Something of the batch was there before: apply it again, with `is_replay`."""
 
 
 class Poster:
@@ -111,96 +92,134 @@ class Poster:
             .values(response_id=bindparam("response"))
         )
         self._add_usage = text(_usage_added(dialect))
+        self._insert_alert = text(
+            insert_into(schema.alert, dialect)
+            .values(_parameters(schema.alert))
+            .on_conflict_do_nothing()
+        )
 
     def apply(
         self,
         connection: Connection,
         batch: Sequence[Posting],
         *,
-        judge: Judge | None = None,
+        judge: Judge,
         is_replay: bool = False,
-    ) -> None:
-        """Write a batch inside the caller's transaction."""
+    ) -> Docket:
+        """Write a batch inside the caller's transaction. Raises Replayed."""
         work = in_order(batch)
         # The driver's own cursor: SQLAlchemy's execution costs several times the statement's time.
-        cursor = connection.connection.cursor()
-        try:
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(self._newest)
+            ((newest,),) = cursor.fetchall()
+            judge.hear(newest, None)
+            judge.assign(connection, work)
+            told = Told(accounts={})
             if work.settled:
-                self._settle(cursor, work.settled, is_replay=is_replay)
-            if judge is not None:
-                cursor.execute(self._newest)
-                ((newest,),) = cursor.fetchall()
-                judge.hear(newest, None)
-            if held := allowed(work, judge):
-                cursor.executemany(self._insert_hold, [(*row, row[0]) for row in held])
-            if work.opened:
-                cursor.executemany(self._open_hold, [(r, i) for i, r in work.opened.items()])
-        finally:
-            cursor.close()
+                self._settle(cursor, work, told, is_replay=is_replay)
+            late = [one for name, one in work.settled.items() if name not in told.fresh]
+            told.corrections = corrections(connection, late, now_us=judge.now_us)
+            self._ask(cursor, work, told, is_replay=is_replay)
+            decided = docket.decide(work, told, judge)
+            self._write(cursor, work, told, decided)
+        return decided
 
-    def _settle(
-        self, cursor: DBAPICursor, settled: dict[Value, Settled], *, is_replay: bool
-    ) -> None:
-        cursor.executemany(self._delete_hold, [(request_id,) for request_id in settled])
-        fresh = list(settled.values())
+    def _settle(self, cursor: DBAPICursor, work: Work, told: Told, *, is_replay: bool) -> None:
+        rows = [one.posted_row(work.legs[name]) for name, one in work.settled.items()]
         if is_replay:
-            fresh = [one for one in fresh if self._is_fresh(cursor, one)]
-        else:
-            cursor.executemany(self._insert_entry, [one.row for one in fresh])
-            # The count says whether all were fresh, at the price of one statement; a batch that was
-            # posted before is rare, and finds out which by going one by one.
-            if cursor.rowcount != len(fresh):
+            ids = list(work.settled)
+            told.gone = _counted(cursor, self._delete_hold, ids, [(name,) for name in ids])
+            told.fresh = _counted(cursor, self._insert_entry, ids, rows)
+            return
+        # The counts say whether all were held and none was posted, at the price of one statement
+        # each; what is otherwise is rare, and finds out which by going one by one.
+        cursor.executemany(self._delete_hold, [(name,) for name in work.settled])
+        if cursor.rowcount != len(rows):
+            raise Replayed
+        cursor.executemany(self._insert_entry, rows)
+        if cursor.rowcount != len(rows):
+            raise Replayed
+        told.gone = told.fresh = work.settled
+
+    def _ask(self, cursor: DBAPICursor, work: Work, told: Told, *, is_replay: bool) -> None:
+        if is_replay:
+            told.there = dict(_held(cursor, work.held))
+            told.posted = set(_posted(cursor, work.held))
+        for subject in work.limited():
+            cursor.execute(_OPEN_HOLDS, (subject,))
+            ((told.open_holds[subject],),) = cursor.fetchall()
+        legs = {leg for correction in told.corrections for leg in correction.legs}
+        for leg in sorted(legs.union(work.accounts())):
+            cursor.execute(_ACCOUNT, leg)
+            told.accounts.update(accounts(cursor.fetchall()))
+
+    def _write(self, cursor: DBAPICursor, work: Work, told: Told, decided: Docket) -> None:
+        if decided.accounts:
+            cursor.executemany(_UPDATE_ACCOUNT, list(map(_figures, decided.accounts)))
+        if decided.alerts:
+            cursor.executemany(self._insert_alert, decided.alerts)
+        if decided.holds:
+            cursor.executemany(self._insert_hold, [(*row, row[0]) for row in decided.holds])
+            if cursor.rowcount != len(decided.holds):
                 raise Replayed
-        if fresh:
-            cursor.executemany(self._add_usage, added_up(fresh))
-
-    def _is_fresh(self, cursor: DBAPICursor, settled: Settled) -> bool:
-        cursor.execute(self._insert_entry, settled.row)
-        return cursor.rowcount == 1
+        if work.opened:
+            cursor.executemany(self._open_hold, [(r, i) for i, r in work.opened.items()])
+        if parts := usage_parts(work, told):
+            cursor.executemany(self._add_usage, added_up(parts))
 
 
-def in_order(batch: Sequence[Posting]) -> Work:
-    """By kind, each id once: the first of several counts, as it would have across batches."""
-    work = Work()
-    for posting in batch:
-        if isinstance(posting, Held):
-            work.held.setdefault(posting.row[0], posting.row)
-            if posting.is_sent:
-                work.sent.add(posting.row[0])
-        elif isinstance(posting, Settled):
-            work.settled.setdefault(posting.row[0], posting)
-        else:
-            work.opened[posting.request_id] = posting.response_id
-    # One order everywhere: two writers on one database then never wait for each other in a circle.
-    work.settled = dict(sorted(work.settled.items(), key=_request_id))
-    return work
-
-
-def allowed(work: Work, judge: Judge | None) -> list[Row]:
-    """The holds to be written."""
-    held = list(work.held.values())
-    asked = [row for row in held if row[0] not in work.sent]
-    refused = judge.refused(asked) if judge is not None and asked else ()
-    return [row for row in held if row[0] not in refused] if refused else held
-
-
-def _request_id(item: tuple[Value, Settled]) -> str:
-    return str(item[0])
-
-
-def added_up(settled: list[Settled]) -> list[Row]:
-    """What settlements add to the hours, in the order of the hours' keys."""
-    cells: dict[Row, tuple[int, ...]] = {}
-    for one in settled:
-        before = cells.get(one.cell)
-        cells[one.cell] = (
-            tuple(map(int.__add__, before, one.counts)) if before is not None else one.counts
+def accounts(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Leg, Account]]:
+    """Rows of `schema.budget_period`, its columns in their order."""
+    for budget_id, start_us, end_us, is_hard, limit, held, spent, excess in rows:
+        account = Account(
+            budget_id=budget_id,
+            period_start_us=start_us,
+            period_end_us=end_us,
+            is_hard=bool(is_hard),
+            limit_pusd=limit,
+            held_pusd=held,
+            spent_pusd=spent,
+            excess_pusd=excess,
         )
-    return [(*cell, *counts) for cell, counts in sorted(cells.items(), key=_cell_order)]
+        yield (budget_id, start_us), account
 
 
-def _cell_order(item: tuple[Row, tuple[int, ...]]) -> tuple[Any, ...]:
-    return item[0]
+def usage_parts(work: Work, told: Told) -> list[tuple[Row, tuple[int, ...]]]:
+    """What a batch adds to the hours."""
+    fresh = [one for name, one in work.settled.items() if name in told.fresh]
+    parts = [(one.cell, one.counts) for one in fresh]
+    return [*parts, *((one.cell, one.counts) for one in told.corrections)]
+
+
+def _figures(account: Account) -> Row:
+    figures = account.held_pusd, account.spent_pusd, account.excess_pusd
+    return (*figures, account.budget_id, account.period_start_us)
+
+
+def _counted(
+    cursor: DBAPICursor, statement: str, ids: Sequence[Value], rows: Sequence[Row]
+) -> set[Value]:
+    """The ids of those rows that the statement found something to do for."""
+    done = set()
+    for name, row in zip(ids, rows, strict=True):
+        cursor.execute(statement, row)
+        if cursor.rowcount == 1:
+            done.add(name)
+    return done
+
+
+def _held(cursor: DBAPICursor, ids: Iterable[Value]) -> Iterator[tuple[Value, tuple[Leg, ...]]]:
+    for name in ids:
+        cursor.execute("SELECT legs FROM hold WHERE request_id = ?", (name,))
+        for (legs,) in cursor.fetchall():
+            yield name, legs_from_text(legs)
+
+
+def _posted(cursor: DBAPICursor, ids: Iterable[Value]) -> Iterator[Value]:
+    for name in ids:
+        cursor.execute("SELECT 1 FROM entry WHERE request_id = ?", (name,))
+        if cursor.fetchall():
+            yield name
 
 
 def _parameters(table: Table) -> dict[str, Any]:

@@ -5,12 +5,14 @@ that what cannot be written fails there and not in a batch that others share.
 """
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row as DatabaseRow
 
 from gateway.adapters import schema
+from gateway.core.budget import Leg
 from gateway.core.exchange import Exchange, Hold
 from gateway.core.prices import CostLine, price_from_json, price_to_json
 from gateway.core.usage import Usage
@@ -40,14 +42,14 @@ def storable_text(text: str) -> str:
 
 
 def hold_row(hold: Hold, *, owner_id: str) -> Row:
-    """The row of `schema.hold`."""
+    """The row of `schema.hold`; its legs are known when it is placed."""
     return (
         hold.request_id,
         hold.tenant,
         hold.key_id,
         hold.created_at_us,
         hold.hold_pusd,
-        "[]",
+        None if hold.legs is None else legs_text(hold.legs),
         owner_id,
         None,
         hold.endpoint,
@@ -73,6 +75,7 @@ def hold_from_row(row: DatabaseRow[Any]) -> Hold:
         is_stream=bool(row.is_stream),
         price=price_from_json(row.price) if row.price else None,
         tags=json.loads(row.tags),
+        legs=legs_from_text(row.legs),
     )
 
 
@@ -105,7 +108,7 @@ def entry_row(exchange: Exchange) -> Row:
         hold.hold_pusd,
         exchange.price_version,
         _lines_text(exchange.lines),
-        "[]",
+        None if hold.legs is None else legs_text(hold.legs),
         _tags_text(hold.tags),
         _us(exchange.duration_seconds),
         None if exchange.first_byte_seconds is None else _us(exchange.first_byte_seconds),
@@ -132,6 +135,18 @@ def storable_cost(exchange: Exchange) -> tuple[int | None, str | None]:
     if exchange.cost_pusd is not None and exchange.cost_pusd > COST_PUSD_MAX:
         return None, OUT_OF_RANGE
     return exchange.cost_pusd, exchange.problem
+
+
+@lru_cache(maxsize=4096)
+def legs_text(legs: tuple[Leg, ...]) -> str:
+    """Legs as a row has them: most requests of a tenant share theirs."""
+    return _encode(legs).decode()
+
+
+@lru_cache(maxsize=4096)
+def legs_from_text(text: str) -> tuple[Leg, ...]:
+    """What `legs_text` wrote."""
+    return tuple((budget_id, start_us) for budget_id, start_us in json.loads(text))
 
 
 def lines_from_text(text: str) -> tuple[CostLine, ...]:

@@ -12,7 +12,7 @@ from functools import partial
 
 from gateway.adapters.journal import Journal, JournalFailed
 from gateway.adapters.journal_records import to_record
-from gateway.adapters.posting import Posting
+from gateway.adapters.work import Posting
 
 log = logging.getLogger(__name__)
 

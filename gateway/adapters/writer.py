@@ -4,67 +4,35 @@ Woken by the queue, never by a timer: what arrives while a transaction runs form
 Not here: what a posting is (`posting`), and what its callers await (`ledger`).
 """
 
-import asyncio
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
 from gateway.adapters.backlog import Backlog
 from gateway.adapters.changes import News
 from gateway.adapters.database import write_on, write_transaction
+from gateway.adapters.docket import Docket
+from gateway.adapters.job import BatchReport, Closed, Job
 from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
 from gateway.adapters.outages import is_outage
 from gateway.adapters.pipeline import poster_for
-from gateway.adapters.posting import Posting, Replayed
-from gateway.core.errors import Unauthorized
-from gateway.core.exchange import Hold
+from gateway.adapters.posting import Replayed
+from gateway.adapters.work import Posting
+from gateway.core.errors import BudgetHeld
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS_MIN = 0.02
 RETRY_SECONDS_MAX = 1.0
+WAIT_POLL_SECONDS = 0.05  # for holds of other processes to end
+WAITING_MAX = 1000
 CLOSE_SECONDS_MAX = 10.0
 CLOSE_SECONDS_MAX_DOWN = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReport:
-    """One transaction tried: how many postings, how long, and whether it is durable now."""
-
-    postings: int
-    duration_seconds: float
-    is_committed: bool
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Job:
-    """A posting on its way through the writer, and who waits for it."""
-
-    posting: Posting
-    waiter: asyncio.Future[None] | None = None
-    hold: Hold | None = None  # of a posting that holds
-    is_begun: bool = False
-    is_kept: bool = False  # the journal has it: the request goes on though the waiter left
-    error: Exception | None = None  # it alone cannot be written, or may not be
-
-    def begin(self) -> bool:
-        """Whether to write it: not a hold that nobody waits for, if it was never tried.
-
-        Once tried it may be durable although the answer was lost, so it stays until that is known.
-        """
-        is_wanted = self.hold is None or self.waiter is None or not self.waiter.done()
-        self.is_begun = self.is_begun or is_wanted
-        return self.is_begun
-
-
-class Closed(Exception):
-    """The ledger closed while the database did not answer."""
 
 
 class Writer:
@@ -92,6 +60,7 @@ class Writer:
         self._on_batch = on_batch
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closing = threading.Event()
+        self._waiting: list[Job] = []  # for money that is held: they come first in every batch
         self._poster = poster_for(engine.dialect)
         self._connection: Connection | None = None
         # A daemon: a database that hangs must not keep a process alive that has given up on it.
@@ -126,22 +95,27 @@ class Writer:
         while is_open:
             jobs, is_open = self._take()
             self._write(jobs)
-            self._resolve(jobs, self._bench.take_news())
+            self._waiting = [job for job in jobs if job.is_waiting]
+            done = [job for job in jobs if not job.is_waiting]
+            self._resolve(done, self._bench.take_news())
             self._catch_up()
         self._disconnect()
         self._end_lease()
 
     def _take(self) -> tuple[list[Job], bool]:
         """The next batch, empty when only heartbeat or log is due, and whether more may come."""
-        jobs: list[Job] = []
+        jobs = self._waiting
+        full = len(jobs) + self._batch_max
         due_in_seconds = min(self._lease.due_in_seconds(), self._bench.due_in_seconds())
+        if jobs:
+            due_in_seconds = min(due_in_seconds, WAIT_POLL_SECONDS)
         if not (self._backlog.is_empty or self.is_down):
             due_in_seconds = 0
         try:
             job = self._queue.get(timeout=due_in_seconds)
             while job is not None:
                 jobs.append(job)
-                if len(jobs) >= self._batch_max:
+                if len(jobs) >= full:
                     return jobs, True
                 job = self._queue.get_nowait()
         except queue.Empty:
@@ -164,28 +138,42 @@ class Writer:
     def _write(self, jobs: list[Job]) -> None:
         """Write until it is durable: what cannot be written at all is set aside with its error."""
         pause_seconds = RETRY_SECONDS_MIN
+        is_replay = False
         while True:
             wanted = [job for job in jobs if job.begin()]
-            error = self._attempt([job.posting for job in wanted])
+            decided, error = self._attempt([job.posting for job in wanted], is_replay=is_replay)
             if error is None:
-                self._refuse(wanted)
+                self._answer(wanted, decided)
                 return
             if wanted and not is_outage(error):
                 self._write_each(wanted, error)
                 return
             self._disconnect()
+            is_replay = True  # it may have been committed all the same
             if self._closing.is_set():
                 _fail(wanted, Closed(str(error)))
                 return
             self._closing.wait(pause_seconds)
             pause_seconds = min(2 * pause_seconds, RETRY_SECONDS_MAX)
 
-    def _refuse(self, jobs: list[Job]) -> None:
-        if not self._bench.refusals:
-            return
+    def _answer(self, jobs: list[Job], decided: Docket) -> None:
+        """What became of each hold: placed, refused, or to be tried again with the next batch."""
         for job in jobs:
-            if job.hold is not None and job.hold.request_id in self._bench.refusals:
-                job.error = Unauthorized()
+            if job.hold is None:
+                continue
+            job.legs = decided.placed.get(job.hold.request_id)
+            job.error = decided.refused.get(job.hold.request_id)
+            job.is_waiting = self._may_wait(job)
+            if job.is_waiting:
+                job.error, job.is_begun = None, False  # nothing of it is there
+
+    def _may_wait(self, job: Job) -> bool:
+        return (
+            isinstance(job.error, BudgetHeld)
+            and time.monotonic() < job.wait_until
+            and len(self._waiting) < WAITING_MAX
+            and not self._closing.is_set()
+        )
 
     def _write_each(self, jobs: list[Job], error: Exception) -> None:
         """One posting cannot be written: find it, so that it does not fail the others."""
@@ -195,26 +183,31 @@ class Writer:
         for job in jobs:
             self._write([job])
 
-    def _attempt(self, batch: Sequence[Posting]) -> Exception | None:
+    def _attempt(
+        self, batch: Sequence[Posting], *, is_replay: bool
+    ) -> tuple[Docket, Exception | None]:
         begun = time.perf_counter()
+        decided = Docket()
         try:
             if not (batch or self.is_down) and self._lease.due_in_seconds() > 0:
                 self._poll()
-                return None
-            self._transact(batch)
+                return decided, None
+            decided = self._transact(batch, is_replay=is_replay)
         except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a batch does
+            self._bench.rolled_back()
             self._note(batch, begun, error)
-            return error
+            return decided, error
         self._note(batch, begun, None)
-        return None
+        return decided, None
 
-    def _transact(self, batch: Sequence[Posting]) -> None:
+    def _transact(self, batch: Sequence[Posting], *, is_replay: bool) -> Docket:
         try:
-            self._commit(batch, is_replay=False)
+            return self._commit(batch, is_replay=is_replay)
         except Replayed:
-            self._commit(batch, is_replay=True)
+            self._bench.rolled_back()
+            return self._commit(batch, is_replay=True)
 
-    def _commit(self, batch: Sequence[Posting], *, is_replay: bool) -> None:
+    def _commit(self, batch: Sequence[Posting], *, is_replay: bool) -> Docket:
         connection = self._connected()
         renewed_us: int | None = None
         with write_on(connection):
@@ -222,9 +215,10 @@ class Writer:
             # An empty transaction that commits proves nothing: the probe writes the lease.
             if self.is_down or self._lease.due_in_seconds() == 0:
                 renewed_us = self._lease.renew(connection)
-            self._poster.apply(connection, batch, judge=self._bench, is_replay=is_replay)
+            decided = self._poster.apply(connection, batch, judge=self._bench, is_replay=is_replay)
         if renewed_us is not None:
             self._lease.renewed(renewed_us)
+        return decided
 
     def _poll(self) -> None:
         connection = self._connected()

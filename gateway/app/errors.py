@@ -34,6 +34,8 @@ def error_headers(
         headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
     if error.retry_after_seconds is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after_seconds))
+    if error.retry_after_ms is not None:
+        headers.append((b"retry-after-ms", b"%d" % error.retry_after_ms))
     if isinstance(error, Unauthorized):
         headers.append((b"www-authenticate", b'Bearer realm="Responses Gateway"'))
     if isinstance(error, UpgradeRequired):

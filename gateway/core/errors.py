@@ -3,6 +3,7 @@
 GatewayError
 ├── InvalidRequest              400  the body or a field cannot be read
 │   ├── PolicyDenied            400  the policy does not admit it
+│   ├── Unbounded               400  a hard budget, and no worst case that it could hold
 │   └── Unpriced                400  no price is known, so no cost could be
 ├── Unauthorized                401
 ├── NotFound                    404  a path or object that we do not serve
@@ -10,6 +11,9 @@ GatewayError
 ├── BodyTooLarge                413
 ├── UnsupportedMediaType        415  a body that is not plain JSON
 ├── UpgradeRequired             426  WebSocket is not served; clients fall back to POST at once
+├── BudgetExhausted             429  spent: repeating it before the period ends is in vain
+├── BudgetHeld                  429  only the holds of other requests are in the way
+├── ConcurrencyExceeded         429  as many requests are open as may be
 ├── TooManyFailedAttempts       429  an address that shows no valid key
 ├── HeadersTooLarge             431
 ├── VersionNotServed            505  HTTP/1.0 has no way to send a stream
@@ -32,6 +36,7 @@ class GatewayError(Exception):
     default_code: ClassVar[str] = "gateway_error"
     should_retry: ClassVar[bool | None] = None
     retry_after_seconds: int | None = None
+    retry_after_ms: int | None = None
 
     def __init__(
         self, message: str | None = None, *, code: str | None = None, param: str | None = None
@@ -54,6 +59,12 @@ class PolicyDenied(InvalidRequest):
     """The policy of this key does not allow the request."""
 
     default_code = "policy_denied"
+
+
+class Unbounded(InvalidRequest):
+    """The cost of this request has no upper bound, and its budget is a hard one."""
+
+    default_code = "unbounded_cost"
 
 
 class Unpriced(InvalidRequest):
@@ -109,6 +120,44 @@ class UpgradeRequired(GatewayError):
     status = 426
     kind = "invalid_request_error"
     default_code = "websocket_not_served"
+
+
+class BudgetExhausted(GatewayError):
+    """The budget is spent. `left_pusd` could still be held; a period without end never resets."""
+
+    status = 429
+    kind = "insufficient_quota"
+    default_code = "insufficient_quota"
+    should_retry = False
+
+    def __init__(self, message: str, *, left_pusd: int, resets_in_seconds: int | None) -> None:
+        super().__init__(message)
+        self.left_pusd = left_pusd
+        self.retry_after_seconds = resets_in_seconds
+
+
+class BudgetHeld(GatewayError):
+    """What is left of the budget is held for requests under way. `left_pusd` could be held now."""
+
+    status = 429
+    kind = "rate_limit_error"
+    default_code = "budget_held"
+    should_retry = True
+    retry_after_ms = 1000
+
+    def __init__(self, message: str, *, left_pusd: int) -> None:
+        super().__init__(message)
+        self.left_pusd = left_pusd
+
+
+class ConcurrencyExceeded(GatewayError):
+    """As many requests are open as may be at once; try again when one has ended."""
+
+    status = 429
+    kind = "rate_limit_error"
+    default_code = "concurrency_exceeded"
+    should_retry = True
+    retry_after_ms = 1000
 
 
 class TooManyFailedAttempts(GatewayError):

@@ -7,6 +7,7 @@ at the end. Not here: how one becomes the other (`core.life`).
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gateway.core.budget import Leg
 from gateway.core.prices import CostLine, ModelPrice
 from gateway.core.usage import Usage
 
@@ -48,6 +49,7 @@ class Hold:
     is_stream: bool
     price: ModelPrice | None  # in force at admission; settling later uses the same card
     tags: dict[str, str] = field(default_factory=dict)
+    legs: tuple[Leg, ...] | None = None  # the budgets it counts against; None until it is placed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,3 +94,15 @@ class Exchange:
         """Of the price book whose card priced it."""
         price = self.price or self.hold.price
         return None if price is None else price.version
+
+
+def void(hold: Hold, at_us: int, *, reason: str) -> Exchange:
+    """A hold that was not used: nothing was sent."""
+    return Exchange(
+        hold=hold,
+        settled_at_us=at_us,
+        outcome=Outcome.FAILED,
+        basis=Basis.NONE,
+        cost_pusd=0,
+        reason=reason,
+    )

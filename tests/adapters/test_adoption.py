@@ -16,10 +16,10 @@ from gateway.adapters import schema
 from gateway.adapters.adoption import adopt_journals
 from gateway.adapters.journal import Journal
 from gateway.adapters.journal_records import to_record
-from gateway.adapters.ledger import Ledger, settled
+from gateway.adapters.ledger import Ledger
 from gateway.adapters.owners import resolve_orphans
-from gateway.adapters.posting import Held
 from gateway.adapters.rows import hold_row
+from gateway.adapters.work import Held, settled
 from gateway.core.errors import LedgerUnavailable
 from gateway.core.exchange import Exchange
 from tests import builders

@@ -8,7 +8,7 @@ import pytest
 from gateway.adapters.backlog import Backlog
 from gateway.adapters.journal import Journal
 from gateway.adapters.journal_records import to_record
-from gateway.adapters.posting import Opened
+from gateway.adapters.work import Opened
 
 
 @pytest.fixture

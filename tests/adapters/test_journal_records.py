@@ -11,9 +11,8 @@ from gateway.adapters.journal_records import (
     known_postings,
     to_record,
 )
-from gateway.adapters.ledger import settled
-from gateway.adapters.posting import Held, Opened, Posting
 from gateway.adapters.rows import hold_row
+from gateway.adapters.work import Held, Opened, Posting, settled
 from tests import builders
 
 POSTINGS: list[Posting] = [

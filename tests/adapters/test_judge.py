@@ -80,18 +80,6 @@ async def test_a_key_that_changed_and_stands_takes_its_hold(world: World) -> Non
     await world.ledger.hold(hold)
 
 
-async def test_a_hold_that_was_written_before_it_was_refused_goes(
-    world: World, engine: Engine
-) -> None:
-    """Its commit was lost on the way back, so it was sent again, and the key had ended by then."""
-    hold, key_id = world.hold()
-    await world.ledger.hold(hold)
-    world.directory.revoke_key(key_id)
-    with pytest.raises(Unauthorized):
-        await world.ledger.hold(hold)
-    assert hold.request_id not in ledgerview.ids(engine, schema.hold)
-
-
 async def test_of_one_batch_only_those_that_fell_are_refused(world: World, engine: Engine) -> None:
     held = [world.hold() for _ in range(20)]
     fallen = {key_id for _, key_id in held[::3]}

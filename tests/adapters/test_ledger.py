@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
+from gateway.adapters.job import BatchReport
 from gateway.adapters.ledger import ABANDONED, HOLD_SECONDS_MAX, Ledger
-from gateway.adapters.writer import BatchReport
 from gateway.core.errors import LedgerUnavailable, Overloaded
 from tests import builders
 from tests.adapters.conftest import now_us

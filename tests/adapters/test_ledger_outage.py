@@ -17,7 +17,7 @@ from gateway.adapters.adoption import adopt_journals
 from gateway.adapters.journal import Journal
 from gateway.adapters.journal_records import known_postings
 from gateway.adapters.ledger import Ledger
-from gateway.adapters.posting import Opened
+from gateway.adapters.work import Opened
 from gateway.core.errors import LedgerUnavailable
 from gateway.core.exchange import Exchange
 from tests import builders

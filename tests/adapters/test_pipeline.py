@@ -1,7 +1,8 @@
 """What PostgreSQL alone can do to a batch. The law of a batch is `test_posting`'s, for both."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -10,11 +11,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from gateway.adapters import schema
+from gateway.adapters.clock import DatabaseClock
 from gateway.adapters.database import open_engine, write_transaction
+from gateway.adapters.docket import Docket
+from gateway.adapters.judge import Bench
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.pipeline import PipelinedPoster, Uncommitted, poster_for
-from gateway.adapters.posting import Judge, Poster, Posting
-from gateway.adapters.rows import Row, Value
+from gateway.adapters.posting import Judge, Poster
+from gateway.adapters.work import Posting
 from tests import builders
 from tests.adapters.conftest import now_us
 from tests.fakes import ledgerview, postgres
@@ -50,37 +54,35 @@ class _Lossy:
         connection: Connection,
         batch: Sequence[Posting],
         *,
-        judge: Judge | None = None,
+        judge: Judge,
         is_replay: bool = False,
-    ) -> None:
-        assert judge is not None
+    ) -> Docket:
         is_now = bool(batch) and not self.is_lost
         if is_now and self._when == "before":
             self._lost()
-        watched = _Between(judge, self._lost) if is_now and self._when == "between" else judge
-        self._poster.apply(connection, batch, judge=watched)
+        if is_now and self._when == "between":
+            _after_hearing(judge, self._lost)
+        decided = self._poster.apply(connection, batch, judge=judge)
         if is_now and self._when == "after":
             self._lost()
             raise psycopg.OperationalError("the answer to COMMIT was lost")
+        return decided
 
     def _lost(self) -> None:
         self.is_lost = True
         self._lose()
 
 
-class _Between:
-    """A judge in whose time the connection is lost: between the two trips."""
+def _after_hearing(judge: Judge, then: Callable[[], None]) -> None:
+    """Once, what comes between the two trips."""
+    heard = judge.hear
 
-    def __init__(self, judge: Judge, lose: Callable[[], None]) -> None:
-        self._judge = judge
-        self._lose = lose
+    def hear(newest: int, told_us: int | None) -> None:
+        setattr(judge, "hear", heard)  # noqa: B010 - a method of this one judge
+        heard(newest, told_us)
+        then()
 
-    def hear(self, newest: int, told_us: int | None) -> None:
-        self._judge.hear(newest, told_us)
-        self._lose()
-
-    def refused(self, held: Sequence[Row]) -> Collection[Value]:
-        return self._judge.refused(held)
+    setattr(judge, "hear", hear)  # noqa: B010 - as above
 
 
 @pytest.mark.parametrize("when", ["before", "between", "after"])
@@ -94,7 +96,7 @@ async def test_whenever_a_connection_is_lost_each_is_posted_once(
     settling = [ledger.settle(builders.exchange(hold=hold)) for hold in (first, builders.hold())]
     waits = await asyncio.gather(*settling, ledger.hold(second), return_exceptions=True)
     assert lossy.is_lost
-    assert waits == [None, None, None]
+    assert waits == [None, None, replace(second, legs=())]
     assert len(ledgerview.rows(engine, schema.entry)) == 2
     assert ledgerview.ids(engine, schema.hold) == {second.request_id}
     ledgerview.audit(engine)
@@ -137,18 +139,18 @@ def _sessions(engine: Engine) -> set[int]:
 
 
 def test_a_commit_that_was_a_rollback_is_not_taken_for_one(engine: Engine) -> None:
-    class Failing:
-        """Its question fails, and it goes on as if it had not."""
+    """A question between the trips fails, and the judge goes on as if it had not."""
 
-        def hear(self, newest: int, told_us: int | None) -> None:
-            with pytest.raises(DBAPIError):
-                connection.execute(text("SELECT 1 / 0"))
+    def fail() -> None:
+        with pytest.raises(DBAPIError):
+            connection.execute(text("SELECT 1 / 0"))
 
-        def refused(self, held: Sequence[Row]) -> Collection[Value]:
-            return ()
-
-    with pytest.raises(Uncommitted), write_transaction(engine) as connection:
-        PipelinedPoster().apply(connection, [], judge=Failing())
+    with write_transaction(engine) as connection:
+        bench = Bench(clock=DatabaseClock(now_us))
+        bench.poll(connection)
+        _after_hearing(bench, fail)
+        with pytest.raises(Uncommitted):
+            PipelinedPoster().apply(connection, [], judge=bench)
 
 
 def test_each_database_has_its_poster(engine: Engine) -> None:

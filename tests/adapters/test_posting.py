@@ -1,28 +1,22 @@
 """The law of a batch: neither order, nor cut, nor repetition changes what it leaves."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete
+from sqlalchemy import Connection, Engine, delete
 
 from gateway.adapters import schema
+from gateway.adapters.clock import DatabaseClock
 from gateway.adapters.database import open_engine, write_transaction
+from gateway.adapters.judge import Bench
 from gateway.adapters.pipeline import poster_for
-from gateway.adapters.posting import (
-    Held,
-    Opened,
-    Poster,
-    Posting,
-    Replayed,
-    Settled,
-    allowed,
-    in_order,
-)
-from gateway.adapters.rows import Row, Value, entry_row, hold_row, rollup_row
+from gateway.adapters.posting import Poster, Replayed
+from gateway.adapters.rows import entry_row, hold_row, rollup_row
+from gateway.adapters.work import Held, Opened, Posting, Settled
 from gateway.core.exchange import Exchange
 from tests import builders
 from tests.fakes import ledgerview, postgres
@@ -70,10 +64,17 @@ def post(engine: Engine, batch: list[Posting]) -> None:
     poster = poster_for(engine.dialect)
     try:
         with write_transaction(engine) as connection:
-            poster.apply(connection, batch)
+            poster.apply(connection, batch, judge=bench(connection))
     except Replayed:
         with write_transaction(engine) as connection:
-            poster.apply(connection, batch, is_replay=True)
+            poster.apply(connection, batch, judge=bench(connection), is_replay=True)
+
+
+def bench(connection: Connection) -> Bench:
+    """Who judges a batch, knowing nothing yet."""
+    made = Bench(clock=DatabaseClock(lambda: builders.AT_US))
+    made.sit(connection)
+    return made
 
 
 def left(engine: Engine) -> Any:
@@ -174,21 +175,5 @@ def test_a_posted_entry_in_a_batch_is_noticed_and_nothing_written(engine: Engine
     post(engine, [settled("a")])
     poster = Poster(engine.dialect)
     with pytest.raises(Replayed), write_transaction(engine) as connection:
-        poster.apply(connection, [settled("a"), settled("b")])
+        poster.apply(connection, [settled("a"), settled("b")], judge=bench(connection))
     assert left(engine) == ({}, {"a"})
-
-
-class RefusingAll:
-    """A judge to whom no key is good enough."""
-
-    def hear(self, newest: int, told_us: int | None) -> None:
-        pass
-
-    def refused(self, held: Sequence[Row]) -> set[Value]:
-        return {row[0] for row in held}
-
-
-def test_what_was_sent_already_is_held_whoever_objects() -> None:
-    sent, asked = (hold_row(builders.hold(), owner_id="me") for _ in range(2))
-    work = in_order([Held(row=sent, is_sent=True), Held(row=asked)])
-    assert allowed(work, RefusingAll()) == [sent]

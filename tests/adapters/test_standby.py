@@ -13,8 +13,8 @@ import pytest
 from gateway.adapters import standby as module
 from gateway.adapters.journal import Journal, JournalFailed
 from gateway.adapters.journal_records import from_record
-from gateway.adapters.posting import Opened
 from gateway.adapters.standby import Standby
+from gateway.adapters.work import Opened
 
 
 class Disk:

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from gateway.adapters import schema
+from gateway.adapters.job import BatchReport
 from gateway.adapters.ledger import Ledger
-from gateway.adapters.writer import BatchReport
 from gateway.core.errors import LedgerUnavailable
 from tests import builders
 from tests.adapters.conftest import now_us

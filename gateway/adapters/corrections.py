@@ -1,0 +1,80 @@
+"""Truth that comes late: an entry was posted at its hold, and then its cost became known.
+
+An entry is never rewritten. What it is off by is written beside it, once, and goes to the budgets
+and the hour in which it counts. Not here: who brings the truth (a journal, another process).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping, select
+
+from gateway.adapters import schema
+from gateway.adapters.database import insert_into
+from gateway.adapters.rows import UNPRICED_MODEL, Row, legs_from_text
+from gateway.adapters.work import Settled
+from gateway.core.budget import Leg
+from gateway.core.exchange import Basis
+
+LATE_TRUTH = "late_truth"
+_TRUE = frozenset({Basis.REPORTED.value, Basis.RETRIEVED.value})
+_COUNTS = tuple(column.name for column in schema.usage_hour.columns if not column.primary_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What an entry's budgets and hour are off by."""
+
+    legs: tuple[Leg, ...]
+    delta_pusd: int
+    cell: Row
+    counts: tuple[int, ...]
+
+
+def corrections(
+    connection: Connection, late: Sequence[Settled], *, now_us: int
+) -> list[Correction]:
+    """Write down what late settlements say of entries that were the worst case; each once."""
+    true = {one.row[0]: one for one in late if one.basis in _TRUE and one.cost_pusd is not None}
+    if not true:
+        return []
+    table = schema.entry.c
+    query = select(schema.entry).where(
+        table.request_id.in_(true),
+        table.basis == Basis.WORST_CASE.value,
+        table.cost_pusd.is_not(None),
+    )
+    rows = connection.execute(query.order_by(table.request_id)).mappings().all()
+    found = []
+    for row in rows:
+        cost_pusd = true[row["request_id"]].cost_pusd
+        assert cost_pusd is not None
+        correction = _correction(row, cost_pusd - row["cost_pusd"])
+        if _is_new(connection, row["request_id"], correction.delta_pusd, now_us):
+            found.append(correction)
+    return found
+
+
+def _correction(entry: RowMapping, delta_pusd: int) -> Correction:
+    cell = (
+        entry["created_at_us"] // schema.HOUR_US,
+        entry["tenant"],
+        entry["key_id"],
+        entry["priced_model"] or UNPRICED_MODEL,
+        entry["service_tier"] or "",
+    )
+    counts = tuple(delta_pusd if name == "cost_pusd" else 0 for name in _COUNTS)
+    legs = legs_from_text(entry["legs"])
+    return Correction(legs=legs, delta_pusd=delta_pusd, cell=cell, counts=counts)
+
+
+def _is_new(connection: Connection, request_id: str, delta_pusd: int, now_us: int) -> bool:
+    statement = insert_into(schema.adjustment, connection.dialect).values(
+        request_id=request_id,
+        kind=LATE_TRUTH,
+        delta_pusd=delta_pusd,
+        at_us=now_us,
+        note="its cost became known after it had been posted at the hold",
+    )
+    written = statement.on_conflict_do_nothing().returning(schema.adjustment.c.request_id)
+    return connection.execute(written).first() is not None

@@ -1,0 +1,146 @@
+"""What a batch comes to, from what the database told: pure bookkeeping between its statements.
+
+Settlements come first, so that what they free can be held again; then holds, in the order in which
+they came. One that waits for others to end makes all wait that want the same money after it.
+Not here: the statements that ask and write (`posting`, `pipeline`), or the sums (`core.budget`).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.adapters.corrections import Correction
+from gateway.adapters.rows import Row, Value
+from gateway.adapters.work import Held, Work
+from gateway.core.budget import Account, Budget, Leg, obstacle
+from gateway.core.errors import BudgetHeld, ConcurrencyExceeded, GatewayError
+from gateway.core.tenant import ancestry
+
+
+class Judge(Protocol):
+    """Who decides beside the money, inside the transaction."""
+
+    @property
+    def now_us(self) -> int:
+        """The database's time."""
+
+    @property
+    def budgets(self) -> Mapping[str, Budget]:
+        """Those in force, by id."""
+
+    def fallen(self, held: Collection[Held]) -> Mapping[Value, GatewayError]:
+        """Those whose key has lost its right since they were let in."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What the database told of a batch."""
+
+    accounts: dict[Leg, Account]
+    gone: Collection[Value] = ()  # the holds that its settlements ended
+    fresh: Collection[Value] = ()  # the settlements that were not posted before
+    there: Mapping[Value, tuple[Leg, ...]] = field(default_factory=dict)  # holds written before
+    posted: Collection[Value] = ()  # holds whose settlement overtook them
+    corrections: Collection[Correction] = ()
+    open_holds: dict[str, int] = field(default_factory=dict)  # of subjects with a limit
+
+
+@dataclass(slots=True)
+class Docket:
+    """What is to be written, and what is answered."""
+
+    holds: list[Row] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+    alerts: list[Row] = field(default_factory=list)
+    placed: dict[Value, tuple[Leg, ...]] = field(default_factory=dict)
+    refused: dict[Value, GatewayError] = field(default_factory=dict)
+
+
+def decide(work: Work, told: Told, judge: Judge) -> Docket:
+    """Apply a batch to its accounts."""
+    docket = Docket()
+    touched: dict[Leg, int] = {}  # what was spent before
+    for request_id, settled in work.settled.items():
+        held_pusd = settled.hold_pusd if request_id in told.gone else 0
+        cost_pusd = settled.spent_pusd if request_id in told.fresh else 0
+        if held_pusd or cost_pusd:
+            _resolve(work.legs[request_id], told, touched, held_pusd, cost_pusd)
+    for correction in told.corrections:
+        _resolve(correction.legs, told, touched, 0, correction.delta_pusd)
+    _place_all(work, told, judge, docket, touched)
+    for leg, spent_pusd in sorted(touched.items()):
+        account = told.accounts[leg]
+        docket.accounts.append(account)
+        if (budget := judge.budgets.get(leg[0])) is not None:
+            crossed = account.crossed(budget, spent_before_pusd=spent_pusd)
+            docket.alerts += [(*leg, percent, judge.now_us, None, 0) for percent in crossed]
+    return docket
+
+
+def _resolve(
+    legs: tuple[Leg, ...], told: Told, touched: dict[Leg, int], held_pusd: int, cost_pusd: int
+) -> None:
+    for leg in legs:
+        account = told.accounts[leg]
+        touched.setdefault(leg, account.spent_pusd)
+        account.resolve(held_pusd=held_pusd, cost_pusd=cost_pusd)
+
+
+def _place_all(
+    work: Work, told: Told, judge: Judge, docket: Docket, touched: dict[Leg, int]
+) -> None:
+    asked = [held for held in work.held.values() if not held.is_sent]
+    fallen = judge.fallen([held for held in asked if held.row[0] not in told.there])
+    queued: set[Leg] = set()  # what others wait for already
+    for request_id, held in work.held.items():
+        if request_id in told.posted or request_id in work.settled:
+            continue
+        if (legs := told.there.get(request_id)) is not None:
+            docket.placed[request_id] = legs
+            continue
+        legs = work.legs[request_id]
+        error = fallen.get(request_id)
+        if error is None and not held.is_sent:
+            error = _refusal(held, legs, told, judge, queued)
+        if error is not None:
+            docket.refused[request_id] = error
+            continue
+        _count(held, told.open_holds)
+        for leg in legs:
+            account = told.accounts[leg]
+            touched.setdefault(leg, account.spent_pusd)
+            account.hold(held.hold_pusd)
+            if held.is_sent:  # it is under way, whether it fits or not
+                account.resolve(held_pusd=0, cost_pusd=0)
+        docket.holds.append(held.placed_row(legs))
+        docket.placed[request_id] = legs
+
+
+def _refusal(
+    held: Held, legs: tuple[Leg, ...], told: Told, judge: Judge, queued: set[Leg]
+) -> GatewayError | None:
+    for limit in held.terms.concurrency:
+        if told.open_holds.get(limit.subject, 0) >= limit.open_max:
+            return ConcurrencyExceeded(
+                f"{limit.subject} may have {limit.open_max} requests open at once, and has; "
+                "try again when one has ended."
+            )
+    accounts = [told.accounts[leg] for leg in legs]
+    error = obstacle(
+        accounts,
+        held.hold_pusd,
+        budgets=judge.budgets,
+        terms=held.terms,
+        now_us=judge.now_us,
+    )
+    if error is None and held.terms.may_wait and not queued.isdisjoint(legs):
+        return BudgetHeld("Other requests wait for the same budget.", left_pusd=0)
+    if isinstance(error, BudgetHeld) and held.terms.may_wait:
+        queued.update(leg for leg in legs if not told.accounts[leg].fits(held.hold_pusd))
+    return error
+
+
+def _count(held: Held, open_holds: dict[str, int]) -> None:
+    for subject in (*ancestry(held.tenant), held.key_id):
+        if subject in open_holds:
+            open_holds[subject] += 1

@@ -1,0 +1,164 @@
+"""Which budgets a request counts against, and in which of their periods. In the writer's thread.
+
+Definitions are read when the change log says that they changed, in the transaction that asks: a
+budget binds from the first hold after it was set. Periods never change once begun, so those seen
+are remembered. Not here: what the periods come to (`accounts`).
+"""
+
+import json
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, RowMapping, literal, select
+
+from gateway.adapters import schema
+from gateway.adapters.changes import BUDGET, News
+from gateway.adapters.database import insert_into
+from gateway.adapters.work import Claim
+from gateway.core.budget import Budget, Leg
+from gateway.core.period import Period, period_at
+from gateway.core.tenant import ancestry
+
+PERIODS_KEPT_MAX = 4  # of a budget: the current one, and those that late requests count in
+
+
+@dataclass(slots=True)
+class _Known:
+    budget: Budget
+    periods: list[Period] = field(default_factory=list)  # newest last
+
+    def period_at(self, at_us: int) -> Period | None:
+        return next((one for one in reversed(self.periods) if _contains(one, at_us)), None)
+
+
+class Legs:
+    """The budgets in force, as far as a process knows them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[_Known]] | None = None  # by subject
+        self._budgets: dict[str, Budget] = {}
+        self.is_stale = True
+
+    def hear(self, news: News) -> None:
+        """What changed may be a budget."""
+        if news.changes is None or any(change.kind == BUDGET for change in news.changes):
+            self.is_stale = True
+
+    def refresh(self, connection: Connection) -> None:
+        """Read the definitions again, if they may have changed."""
+        if not self.is_stale:
+            return
+        before = {one.budget.id: one for known in (self._known or {}).values() for one in known}
+        query = select(schema.budget).where(schema.budget.c.ended_at_us.is_(None))
+        found: dict[str, list[_Known]] = {}
+        for row in connection.execute(query.order_by(schema.budget.c.id)).mappings():
+            old = before.get(row["id"])
+            known = _Known(budget_from(row), old.periods if old else [])
+            found.setdefault(known.budget.subject, []).append(known)
+        self._known, self.is_stale = found, False
+        self._budgets = {one.budget.id: one.budget for known in found.values() for one in known}
+
+    def may_bind(self, claim: Claim) -> bool:
+        """Whether a hard budget may be on the way, as far as memory knows. From any thread."""
+        known = self._known
+        return known is None or any(one.budget.is_hard for one in _on_path(known, claim))
+
+    def forget(self) -> None:
+        """What the last transaction began may not be there."""
+        self._known, self.is_stale = None, True
+
+    def find(self, claim: Claim) -> tuple[Leg, ...] | None:
+        """The legs in the order of their ids; None where a period has yet to be looked up."""
+        legs = []
+        for known in _on_path(self._known or {}, claim):
+            period = known.period_at(claim.at_us)
+            if period is None:
+                return None
+            legs.append((known.budget.id, period.start_us))
+        return tuple(sorted(legs))
+
+    def look_up(self, connection: Connection, claim: Claim) -> tuple[Leg, ...]:
+        """The same, from the database; a period that has not begun begins."""
+        for known in _on_path(self._known or {}, claim):
+            if known.period_at(claim.at_us) is None:
+                known.periods.append(_period(connection, known.budget, claim.at_us))
+                known.periods.sort(key=lambda period: period.start_us)
+                del known.periods[:-PERIODS_KEPT_MAX]
+        legs = self.find(claim)
+        assert legs is not None
+        return legs
+
+    @property
+    def budgets(self) -> dict[str, Budget]:
+        """The budgets in force, by id."""
+        return self._budgets
+
+
+def _on_path(known: dict[str, list[_Known]], claim: Claim) -> list[_Known]:
+    if not known:
+        return []
+    return [
+        one
+        for subject in (*ancestry(claim.tenant), claim.key_id)
+        for one in known.get(subject, ())
+        if one.budget.covers(claim.models)
+    ]
+
+
+def budget_from(row: RowMapping) -> Budget:
+    """A row of `schema.budget`."""
+    return Budget(
+        id=row["id"],
+        subject=row["subject"],
+        period=row["period"],
+        zone=row["zone"],
+        is_hard=bool(row["is_hard"]),
+        limit_pusd=row["limit_pusd"],
+        models=None if row["models"] is None else tuple(json.loads(row["models"])),
+        thresholds_pct=tuple(json.loads(row["thresholds"])),
+    )
+
+
+def _contains(period: Period, at_us: int) -> bool:
+    return period.start_us <= at_us and (period.end_us is None or at_us < period.end_us)
+
+
+def _period(connection: Connection, budget: Budget, at_us: int) -> Period:
+    """The period in which a moment counts, begun if need be."""
+    table = schema.budget_period.c
+    rows = connection.execute(
+        select(table.period_start_us, table.period_end_us)
+        .where(table.budget_id == budget.id)
+        .order_by(table.period_start_us.desc())
+        .limit(PERIODS_KEPT_MAX)
+    )
+    begun = [Period(start_us=row.period_start_us, end_us=row.period_end_us) for row in rows]
+    for period in begun:
+        if _contains(period, at_us):
+            return period
+    ends = [one.end_us for one in begun if one.end_us is not None and one.end_us <= at_us]
+    period = period_at(budget.period, budget.zone, at_us, after_us=max(ends, default=None))
+    _begin(connection, budget, period)
+    return period
+
+
+def _begin(connection: Connection, budget: Budget, period: Period) -> None:
+    # The limit as it is when the row is there, not as it was read before: who changes it has the
+    # budget's row first, and finds the period's row or leaves us the new limit.
+    table, nothing = schema.budget.c, literal(0)
+    snapshot = (
+        select(
+            table.id,
+            literal(period.start_us),
+            literal(period.end_us, schema.budget_period.c.period_end_us.type),
+            table.is_hard,
+            table.limit_pusd,
+            nothing,
+            nothing,
+            nothing,
+        )
+        .where(table.id == budget.id)
+        .with_for_update(read=True)
+    )
+    names = schema.budget_period.c.keys()
+    statement = insert_into(schema.budget_period, connection.dialect).from_select(names, snapshot)
+    connection.execute(statement.on_conflict_do_nothing())

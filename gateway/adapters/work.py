@@ -1,0 +1,187 @@
+"""What is to be written: holds, response ids and settlements, one by one and as a batch by kind.
+
+Not here: the statements that write them (`posting`, `pipeline`), or what they come to (`docket`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.adapters import schema
+from gateway.adapters.rows import Row, Value, entry_row, legs_from_text, legs_text, rollup_row
+from gateway.core.budget import ANY_TERMS, Leg, Terms
+from gateway.core.exchange import Exchange
+from gateway.core.prices import price_from_json
+
+_HOLD = {name: index for index, name in enumerate(schema.hold.c.keys())}
+_ENTRY = {name: index for index, name in enumerate(schema.entry.c.keys())}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What of a request says which budgets it counts against."""
+
+    tenant: str
+    key_id: str
+    models: frozenset[str]  # the names of its model
+    at_us: int  # of its admission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A hold to be placed."""
+
+    row: Row
+    terms: Terms = ANY_TERMS
+    is_sent: bool = False  # its request was let go without the database: nobody asks any more
+
+    @property
+    def hold_pusd(self) -> int:
+        return _number(self.row[_HOLD["hold_pusd"]])
+
+    @property
+    def claim(self) -> Claim:
+        price = self.row[_HOLD["price"]]
+        names = [price_from_json(str(price)).name] if price is not None else []
+        return _claim(self.row, _HOLD, str(self.row[_HOLD["model"]]), *names)
+
+    @property
+    def tenant(self) -> str:
+        return str(self.row[_HOLD["tenant"]])
+
+    @property
+    def key_id(self) -> str:
+        return str(self.row[_HOLD["key_id"]])
+
+    def placed_row(self, legs: tuple[Leg, ...]) -> Row:
+        """The row as it is written."""
+        return _with_legs(self.row, _HOLD["legs"], legs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The upstream named its response."""
+
+    request_id: str
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """An entry to be posted, its hold to go, its counts to be added to its hour."""
+
+    row: Row
+    cell: Row
+    counts: tuple[int, ...]
+
+    @property
+    def legs(self) -> tuple[Leg, ...] | None:
+        """What its hold said; None where that was placed without the database."""
+        text = self.row[_ENTRY["legs"]]
+        return None if text is None else legs_from_text(str(text))
+
+    @property
+    def claim(self) -> Claim:
+        names = [str(name) for name in (self.row[_ENTRY["priced_model"]],) if name is not None]
+        return _claim(self.row, _ENTRY, str(self.row[_ENTRY["model"]]), *names)
+
+    @property
+    def hold_pusd(self) -> int:
+        return _number(self.row[_ENTRY["hold_pusd"]])
+
+    @property
+    def cost_pusd(self) -> int | None:
+        cost = self.row[_ENTRY["cost_pusd"]]
+        return None if cost is None else _number(cost)
+
+    @property
+    def spent_pusd(self) -> int:
+        """What it takes from budgets: a cost that is not known keeps its hold spent."""
+        return self.hold_pusd if self.cost_pusd is None else self.cost_pusd
+
+    @property
+    def basis(self) -> str:
+        return str(self.row[_ENTRY["basis"]])
+
+    def posted_row(self, legs: tuple[Leg, ...]) -> Row:
+        """The row as it is written."""
+        return _with_legs(self.row, _ENTRY["legs"], legs)
+
+
+Posting = Held | Opened | Settled
+
+
+@dataclass(slots=True)
+class Work:
+    """A batch by kind, each id once."""
+
+    held: dict[Value, Held] = field(default_factory=dict)
+    opened: dict[str, str] = field(default_factory=dict)
+    settled: dict[Value, Settled] = field(default_factory=dict)
+    legs: dict[Value, tuple[Leg, ...]] = field(default_factory=dict)  # of what is held and settled
+
+    def accounts(self) -> list[Leg]:
+        """Every leg of the batch, in the order in which rows are locked."""
+        return sorted({leg for legs in self.legs.values() for leg in legs})
+
+    def limited(self) -> list[str]:
+        """Whose open holds are to be counted, in the order of locks."""
+        return sorted(
+            {limit.subject for held in self.held.values() for limit in held.terms.concurrency}
+        )
+
+
+def in_order(batch: Sequence[Posting]) -> Work:
+    """By kind, each id once: the first of several counts, as it would have across batches."""
+    work = Work()
+    for posting in batch:
+        if isinstance(posting, Held):
+            work.held.setdefault(posting.row[0], posting)
+        elif isinstance(posting, Settled):
+            work.settled.setdefault(posting.row[0], posting)
+        else:
+            work.opened[posting.request_id] = posting.response_id
+    # One order everywhere: two writers on one database then never wait for each other in a circle.
+    work.settled = dict(sorted(work.settled.items(), key=_request_id))
+    return work
+
+
+def settled(exchange: Exchange) -> Settled:
+    """The posting of a settlement."""
+    cell, counts = rollup_row(exchange)
+    return Settled(row=entry_row(exchange), cell=cell, counts=counts)
+
+
+def added_up(parts: Sequence[tuple[Row, tuple[int, ...]]]) -> list[Row]:
+    """What settlements and corrections add to the hours, in the order of the hours' keys."""
+    cells: dict[Row, tuple[int, ...]] = {}
+    for cell, counts in parts:
+        before = cells.get(cell)
+        cells[cell] = tuple(map(int.__add__, before, counts)) if before is not None else counts
+    return [(*cell, *counts) for cell, counts in sorted(cells.items(), key=_cell_order)]
+
+
+def _claim(row: Row, at: dict[str, int], *models: str) -> Claim:
+    return Claim(
+        tenant=str(row[at["tenant"]]),
+        key_id=str(row[at["key_id"]]),
+        models=frozenset(models),
+        at_us=_number(row[at["created_at_us"]]),
+    )
+
+
+def _with_legs(row: Row, index: int, legs: tuple[Leg, ...]) -> Row:
+    return (*row[:index], legs_text(legs), *row[index + 1 :])
+
+
+def _number(value: Value) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _request_id(item: tuple[Value, Settled]) -> str:
+    return str(item[0])
+
+
+def _cell_order(item: tuple[Row, tuple[int, ...]]) -> tuple[Any, ...]:
+    return item[0]
