@@ -4,13 +4,13 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
 
 from gateway.adapters.transport import FastTransport, Pool, RawHeaders, request_head
-from tests.fakes.rawserver import RawServer, Script, Step, forever, hang, read_request, send
+from tests.fakes.rawserver import Peer, RawServer, Script, Step, forever, hang, read_request, send
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 SERVE = forever(read_request, send(OK))
@@ -230,7 +230,13 @@ async def test_an_upstream_that_closes_at_any_moment_sees_no_request_twice() -> 
             for _ in range(chance.randrange(6)):
                 await asyncio.sleep(0)
 
-        return [read_request, send(OK), dawdle]
+        async def read_and_close(peer: Peer) -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.005):
+                    await read_request(peer)  # it may act on it, and nobody will hear of that
+
+        last = [read_and_close] if chance.random() < 0.3 else []
+        return [read_request, send(OK), dawdle, *last]
 
     async with RawServer(script) as server, transport() as fast:
         answered = 0
@@ -246,4 +252,4 @@ async def test_an_upstream_that_closes_at_any_moment_sees_no_request_twice() -> 
         bodies = [seen.rpartition(b"\r\n\r\n")[2] for seen in server.requests]
         assert len(set(bodies)) == len(bodies)
         assert answered <= len(bodies) <= 500
-        assert answered > 250
+        assert len(bodies) > answered > 250
