@@ -1,42 +1,25 @@
 # ruff: noqa: INP001 -- a script that is run by its path, not a package
 """Writes the Grafana boards: `python deploy/grafana/generate.py`, with `--check` only compares.
 
-Belongs here: what each panel asks and how it is laid out. The JSON beside it is never edited by
-hand. The ledger's gauges are the same on every replica, so they are folded with `max` before they
-are summed; counters are for rates, because a counter knows nothing of what came before its first
-scrape.
+Belongs here: what each panel asks; how it looks is in `drawing.py`. The JSON beside it is never
+edited by hand. The ledger's gauges are the same on every replica, so they are folded with `max`
+before they are summed; counters are for rates, because a counter knows nothing of what came before
+its first scrape.
 """
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from drawing import Panel, laid_out, variable
+
 BOARDS = Path(__file__).resolve().parent / "dashboards"
-SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 PLACE = 'job=~"$job", instance=~"$instance"'
 WHO = f'{PLACE}, tenant=~"$tenant"'
 WHAT = f'{WHO}, model=~"$model"'
-COLUMNS = 24
 USD = "currencyUSD"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """One question, its picture and its words."""
-
-    title: str
-    description: str
-    expr: str
-    unit: str
-    kind: str = "timeseries"
-    legend: str = ""
-    columns: int = 12
-    rows: int = 8
-    decimals: int | None = None
-    is_stacked: bool = False
-    is_instant: bool = False
 
 
 def rate(metric: str, labels: str, by: str = "") -> str:
@@ -51,6 +34,10 @@ def happened(metric: str) -> str:
 def from_ledger(window: str, by: str = "") -> str:
     gauge = f'max by (tenant) (gateway_cost_usd{{{WHO}, window="{window}"}})'
     return f"sort_desc(topk(20, {gauge}))" if by else f"sum({gauge})"
+
+
+def of_budgets(figure: str) -> str:
+    return f"max by (tenant, budget) (gateway_budget_{figure}_usd{{{WHO}}})"
 
 
 def per_thousand(by: str = "") -> str:
@@ -120,6 +107,18 @@ CHARTS = (
         is_instant=True,
     ),
     Panel(
+        title="Budgets: taken of the limit",
+        description="What is spent or held of each budget's current period, of its limit "
+        "(gateway_budget_spent_usd, gateway_budget_held_usd, gateway_budget_limit_usd); the 20 "
+        "fullest. Empty without budgets.",
+        expr=f"sort_desc(topk(20, ({of_budgets('spent')} + {of_budgets('held')})"
+        f" / ({of_budgets('limit')} > 0)))",
+        unit="percentunit",
+        kind="bargauge",
+        legend="{{tenant}} {{budget}}",
+        is_instant=True,
+    ),
+    Panel(
         title="Cost an hour by model",
         description="The pace of spending (gateway_cost_usd_total as a rate, times an hour).",
         expr=f"3600 * {rate('gateway_cost_usd_total', WHAT, by='model')}",
@@ -181,79 +180,6 @@ VARIABLES = {
     "tenant": f"label_values(gateway_cost_usd{{{PLACE}}}, tenant)",
     "model": f"label_values(gateway_requests_total{{{PLACE}}}, model)",
 }
-
-
-def looks(panel: Panel) -> dict[str, Any]:
-    """The options that differ between kinds of panel."""
-    calc = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-    if panel.kind == "stat":
-        return {"colorMode": "none", "graphMode": "none", "reduceOptions": calc}
-    if panel.kind == "bargauge":
-        return {"displayMode": "basic", "orientation": "horizontal", "reduceOptions": calc}
-    legend = {"displayMode": "table", "placement": "right", "showLegend": True, "calcs": ["mean"]}
-    return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
-
-
-def drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
-    stacking = {"group": "A", "mode": "normal" if panel.is_stacked else "none"}
-    custom = {"fillOpacity": 25 if panel.is_stacked else 0, "stacking": stacking}
-    target = {
-        "datasource": SOURCE,
-        "expr": panel.expr,
-        "instant": panel.is_instant,
-        "legendFormat": panel.legend or panel.title,
-        "range": not panel.is_instant,
-        "refId": "A",
-    }
-    return {
-        "datasource": SOURCE,
-        "description": panel.description,
-        "fieldConfig": {
-            "defaults": {
-                "color": {"mode": "palette-classic"},
-                "custom": custom if panel.kind == "timeseries" else {},
-                "min": 0,
-                "unit": panel.unit,
-                **({} if panel.decimals is None else {"decimals": panel.decimals}),
-            },
-            "overrides": [],
-        },
-        "gridPos": place,
-        "id": number,
-        "options": looks(panel),
-        "targets": [target],
-        "title": panel.title,
-        "type": panel.kind,
-    }
-
-
-def laid_out(panels: list[Panel]) -> list[dict[str, Any]]:
-    """Left to right, and down when a row is full; panels of a row are of one height."""
-    drawn_panels, x, y = [], 0, 0
-    for number, panel in enumerate(panels, start=1):
-        place = {"h": panel.rows, "w": panel.columns, "x": x, "y": y}
-        drawn_panels.append(drawn(panel, number, place))
-        x += panel.columns
-        if x >= COLUMNS:
-            x, y = 0, y + panel.rows
-    return drawn_panels
-
-
-def variable(name: str, query: str) -> dict[str, Any]:
-    return {
-        "allValue": ".*",
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
-        "datasource": SOURCE,
-        "definition": query,
-        "includeAll": True,
-        "label": name.capitalize(),
-        "multi": True,
-        "name": name,
-        "query": {"query": query, "refId": name},
-        "refresh": 2,  # whenever the time range changes
-        "sort": 1,
-        "type": "query",
-    }
 
 
 def cost_board() -> dict[str, Any]:

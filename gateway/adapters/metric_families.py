@@ -70,8 +70,18 @@ HISTOGRAMS: dict[str, tuple[str, tuple[str, ...], tuple[float, ...]]] = {
         (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5),
     ),
 }
-COST_GAUGE = "gateway_cost_usd"
-METRIC_NAMES = frozenset({*COUNTERS, *GAUGES, *HISTOGRAMS, COST_GAUGE})
+# Gauges that are read from the database at each scrape.
+COSTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "gateway_cost_usd": ("A tenant's own cost by the ledger, UTC.", ("tenant", "window")),
+}
+BUDGETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "gateway_budget_limit_usd": ("What its current period allows.", ("tenant", "budget")),
+    "gateway_budget_spent_usd": ("What is spent of it.", ("tenant", "budget")),
+    "gateway_budget_held_usd": ("What is held of it.", ("tenant", "budget")),
+    "gateway_budget_excess_usd": ("Cost past a hold or a lowered limit.", ("tenant", "budget")),
+    "gateway_budget_reset_timestamp_seconds": ("When its period ends.", ("tenant", "budget")),
+}
+METRIC_NAMES = frozenset({*COUNTERS, *GAUGES, *HISTOGRAMS, *COSTS, *BUDGETS})
 
 TOKEN_TYPES = ("input", "input_cached", "input_cache_write", "output", "output_reasoning")
 TRUNCATION_LIMITS = ("client", "policy", "budget", "upstream")
@@ -94,7 +104,7 @@ BORN: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "gateway_usage_missing_total": (("usage_missing", "aborted"),),
     "gateway_holds_expired_total": (("reported", "worst_case", "void"),),
-    "gateway_label_overflow_total": (("tenant", "model", "reason", "route", "upstream"),),
+    "gateway_label_overflow_total": (("tenant", "model", "reason", "route", "upstream", "budget"),),
     "gateway_ledger_failures_total": (),
     "gateway_ledger_queue_depth": (),
     "gateway_journal_bytes": (),

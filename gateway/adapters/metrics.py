@@ -2,21 +2,20 @@
 
 Models by the price book's names, tenants up to a cap, routes as templates; children exist at 0
 before the first increase, so that it is seen. Money is a float here and nowhere else. Not here:
-names and words (`adapters.metric_families`), or who calls when.
+names and words (`metric_families`), what the database is asked (`metric_readings`), who calls when.
 """
 
-import logging
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Protocol
 
 from prometheus_client import Gauge, disable_created_metrics, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.registry import Collector
 
 from gateway.adapters.metric_families import (
-    COST_GAUGE,
+    BUDGETS,
+    COSTS,
     METHODS,
     METRIC_NAMES,
     OTHER,
@@ -27,6 +26,7 @@ from gateway.adapters.metric_families import (
     Families,
 )
 from gateway.adapters.metric_files import Share
+from gateway.adapters.metric_readings import Readings, Standings, Totals, budgets, costs
 from gateway.core.admit import CHANGEABLE, POLICY_TAG
 from gateway.core.exchange import Basis, Exchange, Outcome
 from gateway.core.money import PUSD_PER_USD
@@ -35,11 +35,8 @@ from gateway.core.usage import Usage
 __all__ = ["METRIC_NAMES", "Batch", "Metrics"]
 
 MODELS_MAX = 200
+BUDGETS_MAX = 500
 WORDS_MAX = 50  # of a label whose words come from other parts of the program
-
-Totals = Callable[[], Mapping[tuple[str, str], int]]  # (tenant, window) to picodollars
-
-_log = logging.getLogger(__name__)
 
 
 class Batch(Protocol):
@@ -62,6 +59,7 @@ class Metrics:
         version: str,
         tenants_max: int = 100,
         totals: Totals | None = None,
+        standings: Standings | None = None,
         share: Share | None = None,
     ) -> None:
         # They double the series, and nobody asks for them.
@@ -81,7 +79,11 @@ class Metrics:
         self._watched: list[tuple[Gauge, Callable[[], int]]] = []
         self._gauges["gateway_build_info", version, platform.python_version()].set(1)
         if totals is not None:
-            self._registry.register(_Costs(totals, self._tenant, self.ledger_failed))
+            read = partial(costs, totals, self._tenant)
+            self._registry.register(Readings(COSTS, read, self.ledger_failed))
+        if standings is not None:
+            read = partial(budgets, standings, self._tenant, self._cap("budget", BUDGETS_MAX))
+            self._registry.register(Readings(BUDGETS, read, self.ledger_failed))
 
     def __call__(self, exchange: Exchange) -> None:
         """Count a settled exchange."""
@@ -211,33 +213,6 @@ class Metrics:
         if tokens > 1:
             mean = (duration - first) / (tokens - 1)
             histograms["gateway_time_per_output_token_seconds", model].observe(mean)
-
-
-class _Costs(Collector):
-    """What each tenant spent today and this month, read from the ledger at each scrape."""
-
-    def __init__(self, totals: Totals, tenant: Cap, failed: Callable[[], None]) -> None:
-        self._totals = totals
-        self._tenant = tenant
-        self._failed = failed
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        try:
-            totals = self._totals()
-        except Exception:  # noqa: BLE001 - whatever the ledger raises, the other metrics must be seen
-            _log.warning("the ledger did not tell the costs", exc_info=True)
-            self._failed()
-            return
-        folded: dict[tuple[str, str], int] = {}
-        for (tenant, window), cost_pusd in totals.items():
-            key = self._tenant.uncounted(tenant), window
-            folded[key] = folded.get(key, 0) + cost_pusd
-        family = GaugeMetricFamily(
-            COST_GAUGE, "A tenant's own cost by the ledger, UTC.", labels=("tenant", "window")
-        )
-        for labels, cost_pusd in folded.items():
-            family.add_metric(labels, cost_pusd / PUSD_PER_USD)
-        yield family
 
 
 def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:

@@ -44,7 +44,7 @@ class Policies:
         is. Raises SubjectUnknown, or ValueError for a field or value that no policy has.
         """
         with write_transaction(self._engine) as connection:
-            _subjects(connection, subject)
+            subjects_on_path(connection, subject)
             kept = {} if ALL in unset else _said(connection, subject)
             for name in unset:
                 if name != ALL:
@@ -61,7 +61,7 @@ class Policies:
         Raises SubjectUnknown, or ValueError for what this version cannot read.
         """
         with self._engine.connect() as connection:
-            subjects = _subjects(connection, subject)
+            subjects = subjects_on_path(connection, subject)
             policies = _read(connection, subjects)
         return [Level(subject=one, policy=policies[one]) for one in subjects if one in policies]
 
@@ -89,8 +89,8 @@ def _mapping(aliases: object) -> dict[object, object]:
     return aliases if isinstance(aliases, dict) else {}
 
 
-def _subjects(connection: Connection, subject: str) -> list[str]:
-    """Whose policies count for a tenant or a key, root first."""
+def subjects_on_path(connection: Connection, subject: str) -> list[str]:
+    """Whose word counts for a tenant or a key, root first. Raises SubjectUnknown."""
     tenant = schema.tenant.c.path
     if connection.scalar(select(tenant).where(tenant == subject)) is not None:
         return ancestry(subject)

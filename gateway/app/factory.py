@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request, Response
 
 from gateway import __version__
 from gateway.adapters.adoption import adopt_journals
+from gateway.adapters.budgets import Budgets
 from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
 from gateway.adapters.directory import Directory
@@ -165,9 +166,12 @@ class _Parts:
         return Life(hold=hold, book=self.book, started=started, event_bytes_max=limit)
 
     def _make_metrics(self, share: Share | None) -> Metrics:
-        labelled_max = self.settings.limits.tenants_labelled_max
         return Metrics(
-            version=__version__, tenants_max=labelled_max, totals=self._totals, share=share
+            version=__version__,
+            tenants_max=self.settings.limits.tenants_labelled_max,
+            totals=self._totals,
+            standings=Budgets(engine=self.engine, now_us=_now_us).list_budgets,
+            share=share,
         )
 
     def _make_authenticator(self) -> Authenticator:

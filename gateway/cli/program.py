@@ -19,7 +19,7 @@ from gateway.cli.options import verb_group
 
 # In the order of `--help`. A module has an `app` of verbs, or a function of its own name.
 NOUNS = (
-    "serve", "demo", "migrate", "tenants", "keys", "policies",
+    "serve", "demo", "migrate", "tenants", "keys", "policies", "budgets",
     "usage", "entries", "request", "holds", "simulate", "prices",
     "config", "doctor",
 )  # fmt: skip

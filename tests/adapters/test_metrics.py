@@ -1,6 +1,5 @@
 """What a settled exchange moves, and what it never may show."""
 
-import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -249,34 +248,9 @@ def test_the_parts_of_the_gateway(metrics: Metrics) -> None:
     assert value(metrics, "gateway_journal_bytes") == 11
 
 
-def test_costs_come_from_the_ledger() -> None:
-    totals = {("a", "today"): 10**12, ("a", "month"): 2 * 10**12, ("b", "today"): 1}
-    totals |= {("c", "today"): 5 * 10**11, ("d", "today"): 10**12}
-    metrics = Metrics(version="1", tenants_max=2, totals=lambda: totals)
-    assert value(metrics, "gateway_cost_usd", tenant="a", window="month") == 2
-    assert value(metrics, "gateway_cost_usd", tenant="b", window="today") == pytest.approx(1e-12)
-    assert value(metrics, "gateway_cost_usd", tenant="other", window="today") == 1.5
-    assert value(metrics, "gateway_label_overflow_total", label="tenant") == 0
-
-
-def test_a_ledger_that_is_away_costs_only_its_own_figures(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def away() -> dict[tuple[str, str], int]:
-        raise OSError("the disk is gone")
-
-    metrics = Metrics(version="1", totals=away)
-    metrics(ended())
-    with caplog.at_level(logging.WARNING):
-        text = metrics.render().decode()
-    assert "gateway_cost_usd{" not in text
-    assert "gateway_requests_total{" in text
-    assert value(metrics, "gateway_ledger_failures_total") == 1
-    assert "the disk is gone" in caplog.text
-
-
 def test_what_is_exposed_is_what_is_promised() -> None:
-    metrics = Metrics(version="1.2.3", totals=lambda: {("acme", "today"): 1})
+    totals = {("acme", "today"): 1}
+    metrics = Metrics(version="1.2.3", totals=lambda: totals, standings=list)
     text = metrics.render().decode()
     exposed = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert exposed == METRIC_NAMES
