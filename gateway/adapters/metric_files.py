@@ -18,6 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 # Not on a disk: writing a value would wait for it now and then, and with it the event loop.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is private, and made under a new name
+# A hundred tenants with four models each take one and a half. Full memory would kill who writes.
+WORKER_BYTES = 8 * 1024 * 1024
 FOLDER_PREFIX = "gateway-metrics-"
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -44,9 +46,12 @@ class Share:
 
 
 @contextmanager
-def metric_folder(memory: Path = MEMORY) -> Iterator[Path]:
-    """A private folder that lives as long as the block; those that the killed left are wiped."""
-    base = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+def metric_folder(workers: int, *, spare: Path, memory: Path = MEMORY) -> Iterator[Path]:
+    """A private folder that lives as long as the block; those that the killed left are wiped.
+
+    In memory, or in `spare` where there is none, or not enough.
+    """
+    base = memory if _has_room(memory, workers) else spare
     for left in base.glob(f"{FOLDER_PREFIX}*"):
         with suppress(OSError):  # it is in use, another user's, or just being wiped
             _wipe(left)
@@ -56,6 +61,11 @@ def metric_folder(memory: Path = MEMORY) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _has_room(memory: Path, workers: int) -> bool:
+    is_there = os.access(memory, os.W_OK)
+    return is_there and shutil.disk_usage(memory).free >= workers * WORKER_BYTES
 
 
 def _made(base: Path) -> tuple[Path, int]:

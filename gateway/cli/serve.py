@@ -63,7 +63,7 @@ def _serve_together(settings: "Settings", listeners: list[socket]) -> None:
     from gateway.app import server
     from gateway.cli.workers import Place, Workers
 
-    with metric_folder() as folder:
+    with metric_folder(settings.workers, spare=settings.state_dir) as folder:
 
         def work(place: Place) -> None:
             share = Share(folder=folder, number=place.number)

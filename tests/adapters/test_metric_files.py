@@ -129,7 +129,7 @@ def without_active(found: Samples) -> Samples:
 
 
 def test_the_folder_is_private_and_goes_with_its_gateway(tmp_path: Path) -> None:
-    with metric_folder(tmp_path) as folder:
+    with metric_folder(1, spare=tmp_path, memory=tmp_path) as folder:
         (folder / "counter_0.db").touch()
         assert folder.parent == tmp_path
         assert folder.stat().st_mode & 0o077 == 0
@@ -142,7 +142,10 @@ def test_what_the_killed_left_is_wiped_and_what_lives_is_kept(tmp_path: Path) ->
         folder.mkdir()
         (folder / "counter_0.db").touch()
     (tmp_path / f"{FOLDER_PREFIX}link").symlink_to(other)
-    with metric_folder(tmp_path) as one, metric_folder(tmp_path) as two:
+    with (
+        metric_folder(1, spare=tmp_path, memory=tmp_path) as one,
+        metric_folder(1, spare=tmp_path, memory=tmp_path) as two,
+    ):
         assert one != two
         assert one.is_dir()
         assert not left.exists()
@@ -150,13 +153,18 @@ def test_what_the_killed_left_is_wiped_and_what_lives_is_kept(tmp_path: Path) ->
 
 
 def test_a_worker_that_outlives_its_parent_keeps_the_folder(tmp_path: Path) -> None:
-    with metric_folder(tmp_path) as folder:
+    with metric_folder(1, spare=tmp_path, memory=tmp_path) as folder:
         lock = os.open(folder, os.O_RDONLY)
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(lock)
 
 
-def test_without_memory_the_temporary_folder_serves(tmp_path: Path) -> None:
-    with metric_folder(tmp_path / "missing") as folder:
-        assert folder.parent == Path(tempfile.gettempdir())
+@pytest.mark.parametrize(("memory", "workers"), [("missing", 1), (".", 1 << 40)])
+def test_where_memory_does_not_suffice_the_spare_folder_serves(
+    tmp_path: Path, memory: str, workers: int
+) -> None:
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    with metric_folder(workers, spare=spare, memory=tmp_path / memory) as folder:
+        assert folder.parent == spare

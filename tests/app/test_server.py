@@ -1,15 +1,18 @@
 """The sockets that requests come in by, and what is said once they do."""
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from gateway.app.server import NOTSENT_BYTES, address, listen, make_server
+from gateway.adapters.metric_files import Share
+from gateway.app.server import NOTSENT_BYTES, Worker, address, listen, make_server
 from gateway.config.settings import Settings
-from tests.journeys.stage import settings_for, stage
+from tests.journeys.stage import settings_for, stage, until
 
 
 def free_port() -> int:
@@ -74,6 +77,27 @@ async def test_what_is_served_is_said_once_it_is(
         gateway, admin = capsys.readouterr().out.splitlines()
     assert gateway == f"gateway listening on {on.base_url}"
     assert admin.startswith("admin listening on http://127.0.0.1:")
+
+
+async def test_a_worker_says_to_its_parent_alone_that_it_serves_and_ends_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    parent, life = os.pipe()
+    worker = Worker(
+        share=Share(folder=tmp_path, number=0),
+        parent=parent,
+        tell_ready=lambda: told.append("ready"),
+    )
+    chosen = settings(tmp_path, port=0)
+    app = FastAPI()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(make_server(app, chosen, worker)._serve(listen(chosen)))
+        await until(lambda: told == ["ready"])
+        assert not serving.done()
+        os.close(life)
+    os.close(parent)
+    assert capsys.readouterr().out == ""
 
 
 def test_no_header_of_ours_names_the_server(tmp_path: Path) -> None:

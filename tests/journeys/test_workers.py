@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,10 @@ from sqlalchemy import select
 from gateway.adapters import schema
 from gateway.adapters.metric_families import COUNTERS, HISTOGRAMS
 from gateway.adapters.reports import EntryRow
+from tests.fakes import postgres
 from tests.journeys.bill import assert_all_exact
 from tests.journeys.caller import Caller, calling, whole_answer
-from tests.journeys.process import ProcessStage, process_stage
+from tests.journeys.process import EXIT_SECONDS_MAX, ProcessStage, process_stage
 from tests.journeys.stage import body, until
 
 STREAMS = 16
@@ -44,9 +45,9 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 @asynccontextmanager
-async def workers(folder: Path, count: int, **environment: str) -> AsyncIterator[ProcessStage]:
+async def workers(folder: Path, count: int) -> AsyncIterator[ProcessStage]:
     folder.mkdir(exist_ok=True)
-    async with process_stage(folder, GATEWAY_WORKERS=str(count), **environment) as on:
+    async with process_stage(folder, GATEWAY_WORKERS=str(count)) as on:
         yield on
 
 
@@ -138,11 +139,26 @@ async def test_two_tell_of_equal_traffic_what_one_tells(tmp_path: Path) -> None:
             assert counted(await scraped(on)) == pytest.approx(counted(together))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database; without a name it is a file in the stage's folder."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with postgres.database(is_empty=True) as url:
+        yield url
+
+
 async def test_both_serve_and_what_the_one_held_is_settled_when_it_is_killed(
-    tmp_path: Path,
+    tmp_path: Path, database_url: str
 ) -> None:
     async with (
-        workers(tmp_path, 2, GATEWAY_SHUTDOWN_SECONDS_MAX="1") as on,
+        process_stage(
+            tmp_path,
+            database_url=database_url,
+            GATEWAY_WORKERS="2",
+            GATEWAY_SHUTDOWN_SECONDS_MAX="1",
+        ) as on,
         AsyncExitStack() as stack,
         asyncio.TaskGroup() as tasks,
     ):
@@ -178,8 +194,11 @@ async def test_streams_of_all_finish_when_the_gateway_ends_or_is_killed(
         assert {caller.ending for caller in callers} == {"whole"}
         assert await on.gateway.exit_code() == (0 if number == signal.SIGTERM else -number)
         assert_all_exact(await on.settled(STREAMS), on.simulator.served)
-        await until(lambda: pids(on) == {})  # also where nobody is left to tell them
+        assert on.gateway.process.stdout is not None
+        async with asyncio.timeout(EXIT_SECONDS_MAX):  # its end is that of the last worker
+            assert await on.gateway.process.stdout.read() == b"", "listening was said again"
+        assert pids(on) == {}
         with pytest.raises(ConnectionRefusedError):
             await Caller.connect(on.gateway.port)
-        await until(lambda: not list(tmp_path.glob("owner-*.lock")))
+        assert not list(tmp_path.glob("owner-*.lock"))
         assert "Traceback" not in on.log()
