@@ -32,8 +32,8 @@ ALLOWED_CALL_TOKENS = 20_000
 class BoundInput:
     """What bounds the cost of a request.
 
-    `previous_tokens`: input and output tokens of the response that it continues, as the same model
-    reported them and nothing was cut from its input; None where that is not known.
+    `previous_tokens`: input and output tokens of the response that it continues, as reported by the
+    same model for a request that kept its history too; None where that is not known.
     `counted_input_tokens`: what the upstream itself counted for this input.
     `is_unbounded_allowed`: tools are held at an allowance, not at their worst case.
     """
@@ -179,8 +179,11 @@ def _missing(asked: BoundInput) -> str | None:
     request = asked.request
     if request.content.missing is not None:
         return f"'{request.content.missing}' refers to what the body does not carry"
-    if request.previous_response_id is not None and asked.previous_tokens is None:
-        return "how long 'previous_response_id' is, is not known"
+    if request.previous_response_id is not None:
+        if asked.previous_tokens is None:
+            return "how long 'previous_response_id' is, is not known"
+        if not request.keeps_history:
+            return "it may read more of its history than the response before"
     if request.hosted_tools and not asked.is_unbounded_allowed:
         return "its tools bring a prompt of their own"
     return None

@@ -62,6 +62,18 @@ class ResponseRequest:
         """Whether a tool may run upstream. A prompt template may bring some, which nobody sees."""
         return bool(self.hosted_tools) or self.fields.get("prompt") is not None
 
+    @property
+    def keeps_history(self) -> bool:
+        """Whether it reads all that came before it, in the way that its model always does.
+
+        If not, or if the request before it did not, then what that one read and wrote is no bound:
+        what was left out then may come back.
+        """
+        reasoning = self.fields.get("reasoning")
+        is_cut = self.fields.get("truncation") not in (None, "disabled")
+        is_chosen = isinstance(reasoning, dict) and reasoning.get("context") is not None
+        return not is_cut and not is_chosen
+
     @classmethod
     def parse(cls, body: bytes) -> "ResponseRequest":
         """Read a body. Raises InvalidRequest naming the field that cannot be read."""

@@ -117,6 +117,15 @@ def test_what_a_known_response_read_and_wrote_is_read_again() -> None:
     assert worst.input_from == "bytes and 41,210 tokens of the response before"
 
 
+@pytest.mark.parametrize(
+    "fields", [{"truncation": "auto"}, {"reasoning": {"context": "all_turns"}}]
+)
+def test_what_was_left_out_before_may_come_back(fields: dict[str, Any]) -> None:
+    worst = bounded(**fields, previous_response_id="resp_1", previous_tokens=100)
+    assert worst.input_tokens_max == 922_000
+    assert worst.input_from.endswith("it may read more of its history than the response before")
+
+
 def test_what_the_upstream_counted_is_what_it_reads() -> None:
     worst = bounded(conversation="conv_1", counted_input_tokens=777)
     assert worst.reasons[0] == "input ≤ 777 tokens from the upstream's own count"

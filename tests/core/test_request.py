@@ -195,6 +195,20 @@ def test_a_dearer_write_to_the_cache_is_asked_for(body: bytes, may_keep_12h: boo
     assert ResponseRequest.parse(body).may_keep_12h is may_keep_12h
 
 
+@pytest.mark.parametrize(
+    ("fields", "keeps_history"),
+    [
+        ({}, True),
+        ({"truncation": "disabled", "reasoning": {"effort": "high"}}, True),
+        ({"truncation": None, "reasoning": {"context": None}}, True),
+        ({"truncation": "auto"}, False),
+        ({"reasoning": {"context": "current_turn"}}, False),
+    ],
+)
+def test_a_history_may_be_cut(fields: dict[str, Any], keeps_history: bool) -> None:
+    assert parsed(**fields).keeps_history is keeps_history
+
+
 def test_names_that_the_api_did_not_have_are_told() -> None:
     before = parsed(image={}, user="u", n=3)
     assert before.unfamiliar == {"n"}
