@@ -10,13 +10,7 @@ from dataclasses import replace
 from typing import TypedDict
 from uuid import uuid4
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    case,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, or_, select, update
 
 from gateway.adapters import schema
 from gateway.adapters.changes import BUDGET, record_change
@@ -24,7 +18,7 @@ from gateway.adapters.clock import database_us
 from gateway.adapters.database import insert_into, write_transaction
 from gateway.adapters.legs import budget_from
 from gateway.adapters.policies import subjects_on_path
-from gateway.adapters.standings import Standing, budget_name, is_current, standings
+from gateway.adapters.standings import Standing, budget_name, standings
 from gateway.core.budget import LIMIT_PUSD_MAX, Account, Budget
 from gateway.core.money import PUSD_PER_USD
 from gateway.core.period import known_zone, period_at
@@ -202,7 +196,7 @@ def _bring_to_date(connection: Connection, budget: Budget, now_us: int) -> None:
     excess = case((over > 0, over), else_=0) if budget.is_hard else 0
     changed = connection.execute(
         update(schema.budget_period)
-        .where(table.budget_id == budget.id, is_current(now_us))
+        .where(table.budget_id == budget.id, _is_current(now_us))
         .values(is_hard=budget.is_hard, limit_pusd=budget.limit_pusd, excess_pusd=excess)
         .returning(schema.budget_period)
     )
@@ -222,3 +216,9 @@ def _bring_to_date(connection: Connection, budget: Budget, now_us: int) -> None:
     if alerts:
         statement = insert_into(schema.alert, connection.dialect).values(alerts)
         connection.execute(statement.on_conflict_do_nothing())
+
+
+def _is_current(now_us: int) -> ColumnElement[bool]:
+    table = schema.budget_period.c
+    is_open = or_(table.period_end_us.is_(None), table.period_end_us > now_us)
+    return and_(table.period_start_us <= now_us, is_open)

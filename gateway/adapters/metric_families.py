@@ -75,11 +75,14 @@ COSTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gateway_cost_usd": ("A tenant's own cost by the ledger, UTC.", ("tenant", "window")),
 }
 BUDGETS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "gateway_budget_limit_usd": ("What its current period allows.", ("tenant", "budget")),
-    "gateway_budget_spent_usd": ("What is spent of it.", ("tenant", "budget")),
-    "gateway_budget_held_usd": ("What is held of it.", ("tenant", "budget")),
+    "gateway_budget_limit_usd": ("What a budget's current period allows.", ("tenant", "budget")),
+    "gateway_budget_spent_usd": ("What is spent of a budget.", ("tenant", "budget")),
+    "gateway_budget_held_usd": ("What is held of a budget.", ("tenant", "budget")),
     "gateway_budget_excess_usd": ("Cost past a hold or a lowered limit.", ("tenant", "budget")),
-    "gateway_budget_reset_timestamp_seconds": ("When its period ends.", ("tenant", "budget")),
+    "gateway_budget_reset_timestamp_seconds": (
+        "When a budget's period ends.",
+        ("tenant", "budget"),
+    ),
 }
 METRIC_NAMES = frozenset({*COUNTERS, *GAUGES, *HISTOGRAMS, *COSTS, *BUDGETS})
 

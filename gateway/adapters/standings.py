@@ -6,7 +6,7 @@ Not here: setting them (`budgets`), or holding and spending of them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from gateway.adapters import schema
 from gateway.adapters.legs import budget_from
@@ -33,16 +33,23 @@ def budget_name(period: str, models: Sequence[str] | None) -> str:
 def standings(connection: Connection, now_us: int, *, subject: str | None = None) -> list[Standing]:
     """Every budget in force, or those of one tenant or key: tenants as a tree, then their keys."""
     budget, key, current = schema.budget.c, schema.api_key.c, schema.budget_period
-    former = schema.budget_period.alias()
-    last_end_us = select(func.max(former.c.period_end_us)).where(former.c.budget_id == budget.id)
+    begun = schema.budget_period.alias()
+    # Found by the primary key: a budget may have had thousands of periods.
+    newest_us = (
+        select(func.max(begun.c.period_start_us))
+        .where(begun.c.budget_id == budget.id, begun.c.period_start_us <= now_us)
+        .correlate(schema.budget)
+        .scalar_subquery()
+    )
+    is_newest = and_(current.c.budget_id == budget.id, current.c.period_start_us == newest_us)
     query = (
         select(
             schema.budget,
             func.coalesce(key.tenant, budget.subject).label("tenant"),
-            last_end_us.scalar_subquery().label("last_end_us"),
             *(column.label(_CURRENT + column.name) for column in current.c),
         )
-        .outerjoin(current, and_(current.c.budget_id == budget.id, is_current(now_us)))
+        .select_from(schema.budget)
+        .outerjoin(current, is_newest)
         .outerjoin(schema.api_key, key.id == budget.subject)
         .where(budget.ended_at_us.is_(None))
     )
@@ -59,8 +66,10 @@ def _standing(row: RowMapping, now_us: int) -> Standing:
         for name, value in row.items()
         if name.startswith(_CURRENT)
     }
-    if current["budget_id"] is None:  # nothing was held of it in this period
-        period = period_at(budget.period, budget.zone, now_us, after_us=row["last_end_us"])
+    end_us = current["period_end_us"]
+    if current["budget_id"] is None or (end_us is not None and end_us <= now_us):
+        # Nothing was held of it in this period.
+        period = period_at(budget.period, budget.zone, now_us, after_us=end_us)
         current = {
             "budget_id": budget.id,
             "period_start_us": period.start_us,
@@ -76,10 +85,3 @@ def _place(standing: Standing) -> tuple[object, ...]:
     is_key = budget.subject != standing.tenant
     place = PERIODS.index(budget.period), budget.models or ()
     return standing.tenant.split("/"), is_key, budget.subject, *place
-
-
-def is_current(now_us: int) -> ColumnElement[bool]:
-    """Whether a row of `schema.budget_period` is the one of this moment."""
-    table = schema.budget_period.c
-    is_open = or_(table.period_end_us.is_(None), table.period_end_us > now_us)
-    return and_(table.period_start_us <= now_us, is_open)

@@ -82,7 +82,8 @@ def test_a_period_that_has_not_begun_is_empty_and_follows_the_last(engine: Engin
     assert (one.account.spent_pusd, one.account.limit_pusd) == (0, 100)
     assert one.account.period_start_us == us("2026-11-22T00:00+09:00")
     add_period(engine, us("2026-11-21T00:00Z"), us("2026-11-22T00:00Z"))  # before Tokyo was set
-    (one,) = found(engine, NOON)
+    (one,) = found(engine, us("2026-11-22T00:00Z"))
+    assert found(engine, NOON) == [one]
     assert one.account.period_start_us == us("2026-11-22T00:00Z")
     assert one.account.period_end_us == us("2026-11-23T00:00+09:00")
 
