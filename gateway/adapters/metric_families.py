@@ -27,7 +27,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gateway_upstream_attempts_total": ("Requests sent upstream.", ("upstream", "result")),
     "gateway_usage_missing_total": ("Exchanges without reported usage.", ("reason",)),
     "gateway_unpriced_requests_total": ("Exchanges without a cost.", ("model",)),
-    "gateway_holds_expired_total": ("Holds whose owner was lost.", ("resolution",)),
+    "gateway_holds_expired_total": ("Holds whose response's end was not seen.", ("resolution",)),
     "gateway_ledger_failures_total": ("Ledger batches that did not commit.", ()),
     "gateway_label_overflow_total": ("Label values folded into `other`.", ("label",)),
 }
@@ -106,7 +106,7 @@ BORN: dict[str, tuple[tuple[str, ...], ...]] = {
         ("before_answer", "before_output", "output"),
     ),
     "gateway_usage_missing_total": (("usage_missing", "aborted"),),
-    "gateway_holds_expired_total": (("reported", "worst_case", "void"),),
+    "gateway_holds_expired_total": (("retrieved", "worst_case", "void"),),
     "gateway_label_overflow_total": (("tenant", "model", "reason", "route", "upstream", "budget"),),
     "gateway_ledger_failures_total": (),
     "gateway_ledger_queue_depth": (),

@@ -153,9 +153,9 @@ class Metrics:
         """Whether the upstream answers."""
         self._gauges["gateway_upstream_healthy", self._upstream(upstream)].set(is_healthy)
 
-    def hold_expired(self, resolution: str, count: int = 1) -> None:
-        """Holds of a lost owner were resolved."""
-        self._counters["gateway_holds_expired_total", self._reason(resolution)].inc(count)
+    def hold_expired(self, resolution: str) -> None:
+        """A hold was resolved whose response's end was not seen."""
+        self._counters["gateway_holds_expired_total", self._reason(resolution)].inc()
 
     def batch(self, batch: Batch) -> None:
         """A transaction of the ledger ended."""
@@ -237,7 +237,8 @@ def _truncated_by(exchange: Exchange) -> str:
 def _aborted_by(exchange: Exchange) -> str | None:
     if exchange.client_gone:
         return "client"
-    return "upstream" if exchange.outcome is Outcome.ABORTED else None
+    is_broken = exchange.outcome is Outcome.ABORTED or exchange.basis is Basis.RETRIEVED
+    return "upstream" if is_broken else None
 
 
 def _phase(exchange: Exchange) -> str:

@@ -1,15 +1,15 @@
-"""Who holds what, and what becomes of the holds of the dead.
+"""Who holds what, and what the dead held.
 
 An owner is a process. It keeps a file locked for as long as it lives, so that on this host a killed
 process is known at once and a living one is never mistaken, whatever the clocks say; elsewhere its
-lease decides. Not here: renewing the lease (`lease`).
+lease decides. Not here: renewing the lease (`lease`), or what becomes of what the dead held.
 """
 
 import asyncio
 import fcntl
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from sqlalchemy import Engine, delete, exists, select, update
@@ -43,15 +43,14 @@ class Owner:
         os.close(self._lock)
 
 
-async def resolve_orphans(
+async def orphans(
     ledger: Ledger, *, engine: Engine, state_dir: Path, now_us: Callable[[], int]
-) -> int:
-    """Post what dead owners left held, each once whoever else tries; returns how many.
+) -> AsyncIterator[list[Exchange]]:
+    """What dead owners left held, some at a time, each found once whoever else looks.
 
-    What cannot be learned is posted at the hold. To be called before serving, and every third of a
-    lease from then on.
+    All are the ledger's own from then on, and come as they are owed if nothing more can be learned.
+    To be asked for at the start, and every third of a lease from then on.
     """
-    resolved = 0
     for dead in await asyncio.to_thread(
         dead_owners, engine, state_dir, now_us(), steady_since_us=ledger.steady_since_us
     ):
@@ -59,10 +58,8 @@ async def resolve_orphans(
             continue
         while lost := await asyncio.to_thread(claim_holds, engine, dead, ledger.owner_id):
             at_us = now_us()
-            await asyncio.gather(*(ledger.settle(_lost(*one, at_us)) for one in lost))
-            resolved += len(lost)
+            yield [_lost(*one, at_us) for one in lost]
         await asyncio.to_thread(_bury, engine, state_dir, dead)
-    return resolved
 
 
 def dead_owners(
@@ -130,7 +127,7 @@ def _lost(hold: Hold, response_id: str | None, at_us: int) -> Exchange:
         cost_pusd=None if hold.price is None else hold.hold_pusd,
         response_id=response_id,
         reason=GATEWAY_LOST,
-        recoverable=response_id is not None,
+        recoverable=response_id is not None and hold.is_stored,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from gateway.core.admit import POLICY_TAG, Admitted, Change, admit, require_price, told
 from gateway.core.bound import Bound, BoundInput, bound
-from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
+from gateway.core.exchange import CLIENT_REQUEST_TAG, STORE_TAG, Hold
 from gateway.core.inheritance import Effective
 from gateway.core.policy import Policy
 from gateway.core.prices import ModelPrice, PriceBook
@@ -100,7 +100,7 @@ class Admission:
             service_tier=request.service_tier,
             is_stream=request.is_stream,
             price=decision.price,
-            tags=_tags(admitted.changes, client_request_id),
+            tags=_tags(admitted, client_request_id),
         )
         return Permit(
             hold=hold,
@@ -111,6 +111,8 @@ class Admission:
         )
 
 
-def _tags(changes: tuple[Change, ...], client_request_id: str) -> dict[str, str]:
-    tags = {POLICY_TAG: told(changes)} if changes else {}
+def _tags(admitted: Admitted, client_request_id: str) -> dict[str, str]:
+    tags = {POLICY_TAG: told(admitted.changes)} if admitted.changes else {}
+    if admitted.request.is_stored is False:
+        tags[STORE_TAG] = "false"
     return {**tags, CLIENT_REQUEST_TAG: client_request_id} if client_request_id else tags

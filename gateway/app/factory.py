@@ -1,26 +1,20 @@
 """The one place where everything is constructed, in the order in which requests meet it.
 
-A request under `/v1/` goes to the data plane before FastAPI sees it: that costs a third of a
-microsecond, and no middleware of the control plane can slow a stream. All else (`/livez`,
-`/readyz`, `/metrics`) is an ordinary FastAPI route.
-
-Start: the ledger, then what a dead process left; only then is the first request taken. The schema
-is expected to be there (`gateway serve` sees to it).
+Start: the ledger, then what the journals of dead processes say; only then is the first request
+taken. What else they left is settled meanwhile. The schema is expected to be there (`gateway serve`
+sees to it).
 End: the server has stopped listening; exchanges settle, the ledger writes the last, all closes.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
 from gateway import __version__
-from gateway.adapters.adoption import adopt_journals
 from gateway.adapters.budgets import Budgets
 from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
@@ -30,58 +24,36 @@ from gateway.adapters.ledger import Ledger
 from gateway.adapters.logs import log_exchange
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
-from gateway.adapters.owners import Owner, resolve_orphans
+from gateway.adapters.owners import Owner
 from gateway.adapters.policy_cache import PolicyCache
 from gateway.adapters.pricefile import load_prices
 from gateway.adapters.reports import cost_totals
+from gateway.adapters.retrieval import Retrieval
 from gateway.adapters.tenants import Tenants
 from gateway.adapters.upstream import Timeouts, Upstream, transport_for
 from gateway.app.admission import Admission
 from gateway.app.attempts import FailedAttempts
 from gateway.app.auth import Authenticator
-from gateway.app.bodies import Bodies, Receive
+from gateway.app.bodies import Bodies
 from gateway.app.drain import DrainLimits
-from gateway.app.errors import error_body, error_headers, refuse
-from gateway.app.health import PROBES, admin_guard, health_router
-from gateway.app.proxy import DataPlane, Scope
-from gateway.app.relay import Relay, Send
+from gateway.app.errors import error_body, error_headers
+from gateway.app.health import admin_guard, health_router
+from gateway.app.planes import Gateway
+from gateway.app.proxy import DataPlane
+from gateway.app.readers import Sink
+from gateway.app.reconcile import Reconciler
+from gateway.app.relay import Relay
+from gateway.app.takeover import Takeover
 from gateway.config.secret import CurrentSecret
 from gateway.config.settings import Settings, is_loopback
 from gateway.core.address import networks
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.exchange import Hold
 from gateway.core.life import Life
+from gateway.core.reconciliation import Patience
 
-PREFIX = "/v1/"
 SWEEPS_PER_LEASE = 3
 SAMPLE_SECONDS = 1.0
-
-log = logging.getLogger(__name__)
-
-
-class Gateway(FastAPI):
-    """A FastAPI application whose data paths never enter FastAPI.
-
-    With an `admin_port` each port has its own: the data plane there, the control plane here, and
-    the probes of load balancers on both.
-    """
-
-    data_plane: Callable[[Scope, Receive, Send], Awaitable[None]]
-    admin_port: int | None = None
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        is_admin_port = scope["server"][1] == self.admin_port
-        is_admin_path = not scope["path"].startswith(PREFIX)
-        is_everywhere = self.admin_port is None or scope["raw_path"] in PROBES
-        if not is_everywhere and is_admin_path != is_admin_port:
-            await refuse(NotFound(), send)
-        elif is_admin_path:
-            await super().__call__(scope, receive, send)
-        else:
-            await self.data_plane(scope, receive, send)
 
 
 def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
@@ -134,16 +106,10 @@ class _Parts:
         self.metrics.watch_queue(lambda: self.ledger.queue_depth)
         self.metrics.watch_journal(lambda: self.ledger.journal_bytes)
         self.upstream = _upstream(settings)
-        self.relay = Relay(
-            upstream=self.upstream,
-            ledger=self.ledger,
-            begin=self._begin,
-            metrics=self.metrics,
-            sinks=(self.metrics, log_exchange),
-            drain=DrainLimits(
-                seconds_max=settings.drain.seconds_max, drains_max=settings.drain.drains_max
-            ),
-        )
+        sinks = (self.metrics, log_exchange)
+        self.reconciler = self._make_reconciler(sinks)
+        self.takeover = self._make_takeover()
+        self.relay = self._make_relay(sinks)
         self.data_plane = DataPlane(
             authenticator=self._make_authenticator(),
             admission=Admission(
@@ -200,6 +166,41 @@ class _Parts:
             on_failure=self.metrics.ledger_failed,
         )
 
+    def _make_reconciler(self, sinks: tuple[Sink, ...]) -> Reconciler:
+        chosen = self.settings.reconcile
+        return Reconciler(
+            ledger=self.ledger,
+            upstream=Retrieval(self.upstream),
+            book=self.book,
+            patience=Patience(
+                seconds_max=chosen.seconds_max, missing_seconds_max=chosen.missing_seconds_max
+            ),
+            asks_max=chosen.asks_max,
+            metrics=self.metrics,
+            sinks=sinks,
+        )
+
+    def _make_takeover(self) -> Takeover:
+        return Takeover(
+            ledger=self.ledger,
+            engine=self.engine,
+            state_dir=self.settings.state_dir,
+            heir=self.reconciler.inherit,
+            pause_seconds=self.settings.ledger.lease_seconds / SWEEPS_PER_LEASE,
+        )
+
+    def _make_relay(self, sinks: tuple[Sink, ...]) -> Relay:
+        chosen = self.settings.drain
+        return Relay(
+            upstream=self.upstream,
+            ledger=self.ledger,
+            begin=self._begin,
+            metrics=self.metrics,
+            sinks=sinks,
+            take_on=self.reconciler.take,
+            drain=DrainLimits(seconds_max=chosen.seconds_max, drains_max=chosen.drains_max),
+        )
+
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         """From the first hold to the last settlement."""
@@ -207,9 +208,12 @@ class _Parts:
             self.metrics.tenant_known(tenant.path)
         self.ledger.start()
         try:
-            await self._take_over()
+            await self.takeover.adopt()
             async with asyncio.TaskGroup() as tasks:
-                standing = [tasks.create_task(each) for each in (self._sweep(), self._sample())]
+                standing = [
+                    tasks.create_task(each)
+                    for each in (self.reconciler.run(), self.takeover.run(), self._sample())
+                ]
                 yield
                 # Exchanges that were cancelled at the deadline have yet to settle.
                 await self.relay.aclose()
@@ -229,31 +233,11 @@ class _Parts:
         totals = cost_totals(self.engine, _now_us())
         return {(tenant, window): cost_pusd for (tenant, window), cost_pusd in totals.items()}
 
-    async def _sweep(self) -> None:
-        """Settle what other processes of this database leave behind when they die."""
-        while True:
-            await asyncio.sleep(self.settings.ledger.lease_seconds / SWEEPS_PER_LEASE)
-            try:
-                await self._take_over()
-            except Exception:
-                log.exception("holds of dead owners could not be settled; tried again later")
-
     async def _sample(self) -> None:
         """Let a scrape that another process answers see this one's figures."""
         while True:
             self.metrics.sample()
             await asyncio.sleep(SAMPLE_SECONDS)
-
-    async def _take_over(self) -> None:
-        """What the dead settled is exact; only what is then still held is the worst case."""
-        await adopt_journals(self.ledger, self.settings.state_dir)
-        resolved = await resolve_orphans(
-            self.ledger,
-            engine=self.engine,
-            state_dir=self.settings.state_dir,
-            now_us=self.ledger.now_us,
-        )
-        self.metrics.hold_expired("worst_case", resolved)
 
 
 def _upstream(settings: Settings) -> Upstream:

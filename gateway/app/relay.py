@@ -19,13 +19,13 @@ from gateway.adapters.upstream import Upstream, UpstreamReply
 from gateway.app.drain import Drain, DrainLimits, Drains, GivenUp
 from gateway.app.errors import REQUEST_ID
 from gateway.app.protocol import Connection
+from gateway.app.readers import Sink, tell
 from gateway.core import headers as wire
 from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
 from gateway.core.exchange import Exchange, Hold
 from gateway.core.life import Life
 
 Send = Callable[[Any], Awaitable[None]]
-Sink = Callable[[Exchange], None]
 Begin = Callable[[Hold, float], Life]  # the life of a hold, from a moment of the monotonic clock
 
 TURNED_AWAY = frozenset({429, 503})  # answered before any of the body was processed
@@ -53,7 +53,7 @@ class Dispatch:
 class Relay:
     """Carries dispatched requests to their settlement; `aclose` waits for the last of them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it brings together, all by name
         self,
         *,
         upstream: Upstream,
@@ -61,6 +61,7 @@ class Relay:
         begin: Begin,
         metrics: Metrics,
         sinks: tuple[Sink, ...],
+        take_on: Callable[[Exchange], bool],  # who else settles what broke off, if they will
         drain: DrainLimits,
     ) -> None:
         self._upstream = upstream
@@ -68,6 +69,7 @@ class Relay:
         self._begin = begin
         self._metrics = metrics
         self._sinks = sinks
+        self._take_on = take_on
         self._drains = Drains(limits=drain, metrics=metrics)
         self._open = 0
         self._idle = asyncio.Event()
@@ -167,8 +169,7 @@ class Relay:
         async for chunk in reply.chunks():
             drain.look()
             ready = life.chunk(chunk, time.monotonic())
-            if (response_id := life.opened()) is not None:
-                self._ledger.opened(life.hold.request_id, response_id)
+            self._note_id(life)
             if ready:
                 await send({"type": "http.response.body", "body": ready, "more_body": True})
             if life.is_due:
@@ -177,7 +178,10 @@ class Relay:
     async def _finish(
         self, life: Life, send: Send, drain: Drain, *, reason: str | None = None
     ) -> None:
-        """Settle what is due, and only then let go of the bytes that waited for it."""
+        """Settle what is due, and only then let go of the bytes that waited for it.
+
+        What broke off may be settled later by who asks the upstream: its hold stays until then.
+        """
         if reason is not None:
             life.ended(reason=reason)
         if not life.is_due:
@@ -185,26 +189,30 @@ class Relay:
         drain.look()
         drain.end()
         exchange = life.settle(settled_at_us=self._ledger.now_us(), now=time.monotonic())
+        if exchange.recoverable and self._take_on(exchange):
+            self._note_id(life)
+        else:
+            await self._settle(exchange)
+        if kept := life.release():
+            await send({"type": "http.response.body", "body": kept, "more_body": True})
+
+    async def _settle(self, exchange: Exchange) -> None:
         try:
             await self._post(exchange)
         except asyncio.CancelledError:
             await self._post(exchange)  # posting twice is posting once, and the metrics hear of it
             raise
-        if kept := life.release():
-            await send({"type": "http.response.body", "body": kept, "more_body": True})
+
+    def _note_id(self, life: Life) -> None:
+        """Whoever finds the hold without us must know what to ask for."""
+        if (response_id := life.opened()) is not None:
+            self._ledger.opened(life.hold.request_id, response_id)
 
     async def _post(self, exchange: Exchange) -> None:
         began = time.monotonic()
         await self._ledger.settle(exchange)
         self._metrics.overhead("settle", time.monotonic() - began)
-        self._tell(exchange)
-
-    def _tell(self, exchange: Exchange) -> None:
-        for sink in self._sinks:
-            try:
-                sink(exchange)
-            except Exception:  # a reader that fails costs no one their answer
-                log.exception("a reader of exchanges failed")
+        tell(self._sinks, exchange)
 
     def _attempted(self, result: str, *, is_healthy: bool) -> None:
         self._metrics.upstream_attempt(self._upstream.name, result)

@@ -193,11 +193,24 @@ class Drain(Section):
     """How many answers are read on at once."""
 
 
+class Reconcile(Section):
+    """Asking the upstream for a response whose end was not seen; until then its hold stays."""
+
+    asks_max: Annotated[int, Field(ge=0)] = 16
+    """How many are asked for at once; 0 asks for none, and they are posted at their holds."""
+    seconds_max: Seconds = 900
+    """How long one is asked for before it is posted at its hold."""
+    missing_seconds_max: Annotated[
+        float, Field(ge=0, le=_WEEK_SECONDS, json_schema_extra={"unit": "seconds"})
+    ] = 10
+    """The same where the upstream has none: it may keep a response only when it has ended."""
+
+
 class Ledger(Section):
     """How holds and entries are written."""
 
     lease_seconds: Seconds = 30
-    """How long a process may be silent before others settle its holds."""
+    """How long a process may be silent before others take over its holds."""
     batch_max: Count = 64
     """Records written in one transaction."""
     synchronous: Literal["FULL", "NORMAL"] = "FULL"

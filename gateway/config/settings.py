@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     ingress: sections.Ingress = sections.Ingress()
     limits: sections.Limits = sections.Limits()
     drain: sections.Drain = sections.Drain()
+    reconcile: sections.Reconcile = sections.Reconcile()
     ledger: sections.Ledger = sections.Ledger()
     shutdown: sections.Shutdown = sections.Shutdown()
     keys: sections.Keys = sections.Keys()

@@ -12,6 +12,7 @@ from gateway.core.prices import CostLine, ModelPrice
 from gateway.core.usage import Usage
 
 CLIENT_REQUEST_TAG = "gw_client_request_id"  # under which a hold keeps the id that its client gave
+STORE_TAG = "gw_store"  # "false" where the request asked the upstream not to keep its response
 
 
 class Outcome(StrEnum):
@@ -50,6 +51,11 @@ class Hold:
     price: ModelPrice | None  # in force at admission; settling later uses the same card
     tags: dict[str, str] = field(default_factory=dict)
     legs: tuple[Leg, ...] | None = None  # the budgets it counts against; None until it is placed
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the upstream keeps the response, so that it can be asked for it later."""
+        return self.tags.get(STORE_TAG) != "false"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

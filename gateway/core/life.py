@@ -15,7 +15,8 @@ body its last chunk, which is known by content-length or by the end.
 from gateway.core import headers as wire
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.exchange import Basis, Exchange, Hold, Outcome
-from gateway.core.observer import Observation, Observer, OpaqueObserver, observer_for
+from gateway.core.observation import Observation, kept_word
+from gateway.core.observer import Observer, OpaqueObserver, observer_for
 from gateway.core.prices import PriceBook
 from gateway.core.settlement import (
     SUCCESSES,
@@ -30,7 +31,6 @@ from gateway.core.sse import EVENT_BYTES_MAX
 IDLE = "upstream_idle_timeout"  # between two events, or two pieces of a whole body
 NO_FIRST_EVENT = "upstream_no_first_event"  # nothing behind the head
 SILENT_AFTER_START = "upstream_silent_after_start"  # nothing behind `response.in_progress`
-WORD_CHARACTERS_MAX = 256  # of an id, a model, a reason
 
 
 class Life:
@@ -127,7 +127,7 @@ class Life:
         if self._is_opened or self._observer is None or self._observer.response_id is None:
             return None
         self._is_opened = True
-        return _word(self._observer.response_id)
+        return kept_word(self._observer.response_id)
 
     def settle(self, *, settled_at_us: int, now: float) -> Exchange:
         """The exchange as it will be recorded. Call once, when due."""
@@ -145,14 +145,15 @@ class Life:
             lines=verdict.lines,
             problem=verdict.problem,
             usage=observation.usage if observation else None,
-            response_id=_word(observation.response_id) if observation else None,
-            model=_word(observation.model) if observation else None,
-            service_tier=_word(observation.service_tier) if observation else None,
-            upstream_request_id=_word(self._upstream_request_id),
+            response_id=kept_word(observation.response_id) if observation else None,
+            model=kept_word(observation.model) if observation else None,
+            service_tier=kept_word(observation.service_tier) if observation else None,
+            upstream_request_id=kept_word(self._upstream_request_id),
             http_status=self._status,
-            reason=_word(self._why(observation)),
+            reason=kept_word(self._why(observation)),
             client_gone=self._client_gone,
             recoverable=verdict.basis is Basis.WORST_CASE
+            and self.hold.is_stored
             and observation is not None
             and observation.response_id is not None,
             duration_seconds=now - self._started,
@@ -205,13 +206,6 @@ class Life:
 
     def _since_start(self, then: float | None) -> float | None:
         return None if then is None else then - self._started
-
-
-def _word(said: str | None) -> str | None:
-    """What an upstream said, as it can be kept: a database refuses a NUL, and the batch with it."""
-    if said is None or (len(said) <= WORD_CHARACTERS_MAX and said.isprintable()):
-        return said
-    return "".join(one if one.isprintable() else "?" for one in said[:WORD_CHARACTERS_MAX])
 
 
 def is_event_stream(content_type: str) -> bool:

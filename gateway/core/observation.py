@@ -22,6 +22,7 @@ _TERMINAL_BY_STATUS = {
     "failed": FAILED,
     "cancelled": CANCELLED,
 }
+WORD_CHARACTERS_MAX = 256  # of an id, a model, a reason
 _COMPACTION = "response.compaction"  # has no status, and is billed like a response
 
 
@@ -86,3 +87,10 @@ def observe_body(facts: Facts | None) -> Observation:
     elif facts.object != "response":
         return Observation(reason=facts.reason)  # a list, an error, an item: nothing was used
     return observe(facts, terminal=terminal)
+
+
+def kept_word(said: str | None) -> str | None:
+    """What an upstream said, as it can be kept: a database refuses a NUL, and the batch with it."""
+    if said is None or (len(said) <= WORD_CHARACTERS_MAX and said.isprintable()):
+        return said
+    return "".join(one if one.isprintable() else "?" for one in said[:WORD_CHARACTERS_MAX])

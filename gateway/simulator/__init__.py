@@ -14,7 +14,8 @@ What is said
     reason=max_output_tokens|content_filter|…   of kind=incomplete
     when=before|after (output)  code=…  message=…  flat (not nested)   of kind=failed and kind=error
     usage=in:1200,cached:1024,write:0,out:300,reasoning:100 | null | zero | wrong:SHAPE
-    tier=…  snapshot=YYYY-MM-DD  polls=N (reads that find a background response in progress)
+    tier=…  snapshot=YYYY-MM-DD
+    missing=N  polls=N   so many reads of the stored response find none, and then one in progress
     huge=MIB  huge_where=delta|terminal   one giant event, never whole in memory
     replay=NAME   bytes that were registered in process
 How it is sent

@@ -52,11 +52,17 @@ class Stored:
     """A response that can be asked for again."""
 
     scene: Scene
-    polls_left: int = 0
+    polls_left: int
+    missing_left: int
     is_cancelled: bool = False
 
+    def is_missing(self) -> bool:
+        """Whether a read does not find it yet: it may be kept only when it has ended."""
+        self.missing_left -= 1
+        return self.missing_left >= 0
+
     def now(self) -> JsonObject:
-        """Return the response as a read finds it; reads bring a background response on."""
+        """Return the response as a read finds it; reads bring it on, its own stream or not."""
         if self.is_cancelled:
             return first_response(self.scene, "cancelled")
         if self.polls_left > 0:
@@ -136,7 +142,7 @@ class Api:
         index = self.oracle.generated(_served(scene, request_index))
         is_background = bool(scene.body.get("background"))
         if scene.body.get("store") is not False:
-            self._keep(scene, is_background=is_background)
+            self._keep(scene)
         if scene.body.get("stream"):
             return stream_answer(tell(scene), faults, scene.plan.huge_mib, index)
         if is_background:
@@ -161,16 +167,17 @@ class Api:
         total = usage.get("total_tokens") if isinstance(usage, dict) else 0
         return total if isinstance(total, int) else 0
 
-    def _keep(self, scene: Scene, *, is_background: bool) -> None:
-        polls = scene.plan.polls if is_background else 0
-        self._stored[scene.ids.response] = Stored(scene=scene, polls_left=polls)
+    def _keep(self, scene: Scene) -> None:
+        self._stored[scene.ids.response] = Stored(
+            scene=scene, polls_left=scene.plan.polls, missing_left=scene.plan.missing
+        )
         while len(self._stored) > STORED_MAX:
             self._stored.popitem(last=False)
 
     def _stored_response(self, received: Received) -> Answer:
         name, _, action = received.path.removeprefix(f"{RESPONSES}/").partition("/")
         stored = self._stored.get(name)
-        if stored is None:
+        if stored is None or stored.is_missing():
             raise ApiError(404, f"The simulator has no response {name!r}.")
         if (received.method, action) == ("DELETE", ""):
             del self._stored[name]

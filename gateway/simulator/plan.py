@@ -48,7 +48,8 @@ class Plan:
     huge_mib: int = 0
     huge_where: str = "delta"
     replay: str = ""
-    polls: int = 1  # reads of a background response that still find it in progress
+    polls: int = 0  # reads that still find it in progress
+    missing: int = 0  # reads that do not find it yet, before those
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -94,7 +95,8 @@ def make_plan(body: JsonObject, words: Words) -> Plan:
         huge_mib=whole_number(words, "huge"),
         huge_where=words.get("huge_where", "delta"),
         replay=words.get("replay", ""),
-        polls=whole_number(words, "polls", 1),
+        polls=whole_number(words, "polls", 1 if body.get("background") else 0),
+        missing=whole_number(words, "missing"),
     )
 
 

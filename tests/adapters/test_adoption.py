@@ -17,7 +17,7 @@ from gateway.adapters.adoption import adopt_journals
 from gateway.adapters.journal import Journal
 from gateway.adapters.journal_records import to_record
 from gateway.adapters.ledger import Ledger
-from gateway.adapters.owners import resolve_orphans
+from gateway.adapters.owners import orphans
 from gateway.adapters.rows import hold_row
 from gateway.adapters.work import Held, settled
 from gateway.core.errors import LedgerUnavailable
@@ -67,9 +67,9 @@ async def test_what_was_held_and_never_settled_is_an_orphan(
     journal.close()
     await adopt_journals(ledger, tmp_path)
     assert ledgerview.ids(engine, schema.hold) == {open_hold.request_id}
-    assert await resolve_orphans(ledger, engine=engine, state_dir=tmp_path, now_us=now_us) == 1
-    bases = {row["request_id"]: row["basis"] for row in ledgerview.rows(engine, schema.entry)}
-    assert bases == {open_hold.request_id: "worst_case", done.hold.request_id: "reported"}
+    found = orphans(ledger, engine=engine, state_dir=tmp_path, now_us=now_us)
+    assert [one.hold async for some in found for one in some] == [open_hold]
+    assert ledgerview.ids(engine, schema.entry) == {done.hold.request_id}
     ledgerview.audit(engine)
 
 
@@ -133,7 +133,8 @@ async def test_a_kill_between_journal_and_database_loses_nothing(
             process.kill()
             process.wait()
     assert await adopt_journals(ledger, tmp_path) > 0
-    await resolve_orphans(ledger, engine=engine, state_dir=tmp_path, now_us=now_us)
+    async for lost in orphans(ledger, engine=engine, state_dir=tmp_path, now_us=now_us):
+        await asyncio.gather(*map(ledger.settle, lost))
     entries = {row["request_id"]: row for row in ledgerview.rows(engine, schema.entry)}
     for line in promised:
         what, _, request_id = line.partition(" ")

@@ -37,7 +37,7 @@ MOVES: list[Callable[[Metrics], None]] = [
     lambda metrics: metrics.upstream_attempt("api.openai.com", "answered"),
     lambda metrics: metrics.upstream_healthy("api.openai.com", is_healthy=True),
     lambda metrics: metrics.upstream_healthy("api.openai.com", is_healthy=False),
-    lambda metrics: metrics.hold_expired("worst_case", 3),
+    lambda metrics: metrics.hold_expired("worst_case"),
     lambda metrics: metrics.batch(Tried(duration_seconds=0.5, is_committed=False)),
     lambda metrics: metrics.tenant_known("acme/search"),
 ]

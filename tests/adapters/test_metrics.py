@@ -145,6 +145,7 @@ def test_truncation_says_whose_limit_it_was(
     [
         ({"client_gone": True}, "client", "output"),
         ({"outcome": Outcome.ABORTED, "first_output_seconds": None}, "upstream", "before_output"),
+        ({"basis": Basis.RETRIEVED}, "upstream", "output"),
         (
             {
                 "outcome": Outcome.ABORTED,
@@ -230,7 +231,7 @@ def test_the_parts_of_the_gateway(metrics: Metrics) -> None:
     metrics.active("stream", -1)
     metrics.upstream_attempt("api.openai.com", "answered")
     metrics.upstream_healthy("api.openai.com", is_healthy=True)
-    metrics.hold_expired("worst_case", 3)
+    metrics.hold_expired("worst_case")
     metrics.batch(Tried(duration_seconds=0.5, is_committed=True))
     metrics.batch(Tried(duration_seconds=0.5, is_committed=False))
     metrics.watch_queue(lambda: 7)
@@ -241,7 +242,7 @@ def test_the_parts_of_the_gateway(metrics: Metrics) -> None:
     assert value(metrics, "gateway_active_requests", kind="stream") == 1
     assert value(metrics, "gateway_upstream_attempts_total", **upstream, result="answered") == 1
     assert value(metrics, "gateway_upstream_healthy", **upstream) == 1
-    assert value(metrics, "gateway_holds_expired_total", resolution="worst_case") == 3
+    assert value(metrics, "gateway_holds_expired_total", resolution="worst_case") == 1
     assert value(metrics, "gateway_ledger_batch_seconds_sum") == pytest.approx(1.0)
     assert value(metrics, "gateway_ledger_failures_total") == 1
     assert value(metrics, "gateway_ledger_queue_depth") == 7

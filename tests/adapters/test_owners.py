@@ -1,4 +1,4 @@
-"""Holds of the dead: taken once, posted at the hold; the living are left alone."""
+"""Holds of the dead: found once, and owed as they were held; the living are left alone."""
 
 import asyncio
 import fcntl
@@ -19,10 +19,10 @@ from gateway.adapters.owners import (
     Owner,
     claim_holds,
     dead_owners,
-    resolve_orphans,
+    orphans,
 )
 from gateway.adapters.rows import hold_row
-from gateway.core.exchange import Hold
+from gateway.core.exchange import STORE_TAG, Hold
 from tests import builders
 from tests.adapters.conftest import now_us
 from tests.fakes import ledgerload, ledgerview
@@ -90,24 +90,30 @@ def test_an_owner_that_nobody_knows_is_dead(engine: Engine, tmp_path: Path) -> N
 
 
 async def resolve(ledger: Ledger, engine: Engine, state_dir: Path) -> int:
-    return await resolve_orphans(ledger, engine=engine, state_dir=state_dir, now_us=now_us)
+    """Post what is found as it is found: nobody is asked."""
+    count = 0
+    async for lost in orphans(ledger, engine=engine, state_dir=state_dir, now_us=now_us):
+        await asyncio.gather(*map(ledger.settle, lost))
+        count += len(lost)
+    return count
 
 
-async def test_what_a_dead_owner_held_is_posted_at_the_hold(
+async def test_what_a_dead_owner_held_is_owed_as_it_was_held(
     ledger: Ledger, engine: Engine, tmp_path: Path
 ) -> None:
     opened, unpriced = builders.hold(), builders.hold(price=None)
-    leave_holds(engine, "dead", [opened, unpriced])
+    unstored = builders.hold(tags={STORE_TAG: "false"})
+    leave_holds(engine, "dead", [opened, unpriced, unstored])
     with write_transaction(engine) as connection:
         connection.execute(
             schema.hold.update()
-            .where(schema.hold.c.request_id == opened.request_id)
+            .where(schema.hold.c.request_id != unpriced.request_id)
             .values(response_id="resp_1")
         )
     register(engine, "dead", lease_until_us=AT_US)
     lock_file(tmp_path, "dead").touch()
 
-    assert await resolve(ledger, engine, tmp_path) == 2
+    assert await resolve(ledger, engine, tmp_path) == 3
 
     entries = {row["request_id"]: row for row in ledgerview.rows(engine, schema.entry)}
     entry = entries[opened.request_id]
@@ -117,6 +123,8 @@ async def test_what_a_dead_owner_held_is_posted_at_the_hold(
     )  # fmt: skip
     other = entries[unpriced.request_id]
     assert (other["cost_pusd"], other["recoverable"]) == (None, False)
+    forgotten = entries[unstored.request_id]
+    assert (forgotten["response_id"], forgotten["recoverable"]) == ("resp_1", False)
     assert ledgerview.rows(engine, schema.hold) == []
     assert [row["id"] for row in ledgerview.rows(engine, schema.owner)] == ["alive"]
     assert not lock_file(tmp_path, "dead").exists()
@@ -178,7 +186,7 @@ def test_what_is_claimed_is_the_heirs(engine: Engine) -> None:
 
 
 @pytest.mark.long
-async def test_ten_thousand_orphans_are_resolved_in_seconds(
+async def test_ten_thousand_orphans_are_found_and_posted_in_seconds(
     ledger: Ledger, engine: Engine, tmp_path: Path
 ) -> None:
     leave_holds(engine, "dead", [builders.hold() for _ in range(10_000)])

@@ -177,6 +177,21 @@ async def test_manners_are_told_to_who_sends() -> None:
     assert (told.cancels_on_disconnect, told.attempts_max) == (True, 3)
 
 
+@pytest.mark.parametrize(
+    ("store", "policy", "is_stored"),
+    [
+        ({}, SILENT, True),
+        ({"store": True}, SILENT, True),
+        ({"store": False}, SILENT, False),
+        ({}, Policy(store="deny"), False),
+    ],
+)
+async def test_a_hold_knows_whether_its_response_can_be_asked_for(
+    store: dict[str, Any], policy: Policy, *, is_stored: bool
+) -> None:
+    assert (await permitted(policy=policy, **store)).hold.is_stored is is_stored
+
+
 async def test_the_client_s_own_id_is_kept_with_the_hold() -> None:
     assert (await permitted(client_request_id="mine")).hold.tags == {CLIENT_REQUEST_TAG: "mine"}
     assert (await permitted()).hold.tags == {}

@@ -1,6 +1,5 @@
-"""What is built behind which door, what is there before the first request, and what after."""
+"""What is there before the first request, and what after."""
 
-import socket
 from pathlib import Path
 
 import httpx
@@ -14,38 +13,9 @@ from gateway.adapters.rows import hold_row
 from gateway.app.factory import create_app
 from tests import builders
 from tests.fakes import ledgerview
-from tests.journeys.stage import TENANT, body, now_us, running, settings_for, stage
+from tests.journeys.stage import TENANT, now_us, running, settings_for, stage
 
 NOWHERE = "http://127.0.0.1:9/v1"
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-async def statuses(port: int, *paths: str) -> list[int]:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        answers = [await client.get(f"http://127.0.0.1:{port}{path}") for path in paths]
-    return [answer.status_code for answer in answers]
-
-
-async def test_the_admin_port_has_what_the_data_port_has_not(tmp_path: Path) -> None:
-    port = free_port()
-    async with stage(tmp_path, admin={"port": port}) as on:
-        assert (await on.post(body())).status_code == 200
-        assert await statuses(on.port, "/livez", "/readyz", "/metrics") == [200, 200, 404]
-        assert await statuses(port, "/livez", "/readyz", "/metrics") == [200, 200, 200]
-        async with on.client() as client:
-            refused = await client.post(f"http://127.0.0.1:{port}/v1/responses", json=body())
-        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
-        await on.settled(1)
-
-
-async def test_on_one_port_everything_is_there(tmp_path: Path) -> None:
-    async with stage(tmp_path) as on:
-        assert await statuses(on.port, "/livez", "/readyz", "/metrics") == [200, 200, 200]
 
 
 async def test_tenants_are_in_the_metrics_before_their_first_request(tmp_path: Path) -> None:
@@ -58,14 +28,14 @@ async def test_tenants_are_in_the_metrics_before_their_first_request(tmp_path: P
         assert f'gateway_refusals_total{{reason="overloaded",tenant="{tenant}"}} 0.0' in told
 
 
-async def test_what_a_dead_process_held_is_posted_before_the_first_request(tmp_path: Path) -> None:
+async def test_what_a_dead_process_held_is_posted_by_the_next(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         held = builders.hold()
         row = dict(zip(schema.hold.c.keys(), hold_row(held, owner_id="dead"), strict=True))
         with write_transaction(on.engine) as connection:
             connection.execute(insert(schema.hold), row)
     async with stage(tmp_path) as on:
-        (entry,) = on.entries()
+        (entry,) = await on.settled(1)
         assert (entry.request_id, entry.outcome) == (held.request_id, "aborted")
         assert (entry.basis, entry.cost_pusd) == ("worst_case", held.hold_pusd)
         assert ledgerview.rows(on.engine, schema.hold) == []

@@ -1,6 +1,7 @@
 """In which order an exchange is told, settled and let go, whatever fails beside it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
 from gateway.core.exchange import Exchange, Hold
 from gateway.core.life import Life
 from tests.builders import hold
-from tests.fakes.told import AFTER, BEFORE, BOOK, TERMINAL
+from tests.fakes.told import AFTER, BEFORE, BOOK, RESPONSE, TERMINAL
 
 STREAM_TYPE = {"content-type": "text/event-stream"}
 END = b""
@@ -83,9 +84,12 @@ class Scene:
         failure: Exception | None = None,
         sinks: tuple[Callable[[Exchange], None], ...] = (),
         answer: Callable[[httpx.Request], httpx.Response] | None = None,
+        is_taken_on: bool = False,
     ) -> None:
         self.client = Client()
         self.exchanges: list[Exchange] = []
+        self.taken: list[Exchange] = []
+        self._is_taken_on = is_taken_on
         self.hold: Hold = hold()
         played = answer or (
             lambda _: httpx.Response(200, headers=STREAM_TYPE, stream=Pieces([*pieces]))
@@ -101,8 +105,14 @@ class Scene:
             begin=lambda held, started: Life(hold=held, book=BOOK, started=started),
             metrics=Metrics(version="0", totals=dict),
             sinks=(*sinks, self.exchanges.append),
+            take_on=self._take_on,
             drain=DrainLimits(),
         )
+
+    def _take_on(self, exchange: Exchange) -> bool:
+        if self._is_taken_on:
+            self.taken.append(exchange)
+        return self._is_taken_on
 
     async def carry(self) -> int:
         dispatch = Dispatch(hold=self.hold, body=b"{}", headers=[], path="/responses", started=0.0)
@@ -151,6 +161,35 @@ async def test_a_break_is_settled_and_then_shown() -> None:
     await scene.carry()
     assert scene.client.notes[-2:] == [("settled", "aborted"), "aborted"]
     assert [exchange.reason for exchange in scene.exchanges] == ["upstream_reset"]
+
+
+async def test_what_broke_off_is_left_to_who_asks_the_upstream() -> None:
+    scene = Scene(BEFORE, httpx.ReadError("reset"), is_taken_on=True)
+    await scene.carry()
+    assert scene.client.notes == [200, ("opened", "resp_1"), (BEFORE, True), "aborted"]
+    assert scene.exchanges == []
+    (taken,) = scene.taken
+    assert (taken.response_id, taken.reason, taken.http_status) == ("resp_1", "upstream_reset", 200)
+
+
+async def test_a_name_that_comes_last_is_noted_all_the_same() -> None:
+    unfinished = json.dumps({**RESPONSE, "status": "in_progress", "usage": None}).encode()
+    kind = {"content-type": "application/json"}
+    scene = Scene(
+        answer=lambda _: httpx.Response(200, headers=kind, stream=Pieces([unfinished])),
+        is_taken_on=True,
+    )
+    await scene.carry()
+    assert scene.client.notes == [200, ("opened", "resp_1"), (unfinished, True), (END, False)]
+
+
+@pytest.mark.parametrize("pieces", [[BEFORE, TERMINAL], [httpx.ReadError("reset")]])
+async def test_what_is_known_or_has_no_name_is_settled_at_once(
+    pieces: list[bytes | Exception],
+) -> None:
+    scene = Scene(*pieces, is_taken_on=True)
+    await scene.carry()
+    assert (len(scene.exchanges), scene.taken) == (1, [])
 
 
 async def test_an_upstream_that_is_not_there_is_settled_and_then_told() -> None:

@@ -21,16 +21,16 @@ def cost_pusd(served: Served) -> int:
     return cost
 
 
-def assert_exact(entry: EntryRow, served: Served) -> None:
-    """The entry is this response's, read from its terminal event and priced to the picodollar."""
-    assert_read(entry, served)
+def assert_exact(entry: EntryRow, served: Served, basis: str = "reported") -> None:
+    """The entry is this response's, by what it said of itself, and priced to the picodollar."""
+    assert_read(entry, served, basis)
     assert (entry.problem, entry.cost_pusd) == (None, cost_pusd(served)), entry
 
 
-def assert_read(entry: EntryRow, served: Served) -> None:
-    """The entry is this response's, and its usage what the terminal event said."""
+def assert_read(entry: EntryRow, served: Served, basis: str = "reported") -> None:
+    """The entry is this response's, and its usage what the response said."""
     told = entry.response_id, entry.outcome, entry.basis
-    assert told == (served.response_id, served.outcome, "reported"), told
+    assert told == (served.response_id, served.outcome, basis), told
     usage = usage_from(served.usage)
     assert usage is not None
     assert (entry.input_tokens, entry.output_tokens) == (usage.input_tokens, usage.output_tokens)

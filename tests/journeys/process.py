@@ -128,6 +128,7 @@ async def process_stage(
                 "GATEWAY_STATE_DIR": str(folder),
                 "GATEWAY_UPSTREAM_BASE_URL": simulator.base_url,
                 "GATEWAY_UPSTREAM_API_KEY": "sk-upstream",
+                "GATEWAY_RECONCILE_MISSING_SECONDS_MAX": "0",
                 **environment,
             },
         )

@@ -100,6 +100,7 @@ def settings_for(folder: Path, upstream_url: str, **sections: dict[str, Any]) ->
         "port": 0,
         "state_dir": folder,
         "upstream": {"base_url": upstream_url, "api_key": "sk-upstream"},
+        "reconcile": {"missing_seconds_max": 0},  # upstreams here have what they will ever have
     }
     for name, section in sections.items():
         fields[name] = {**fields.get(name, {}), **section}

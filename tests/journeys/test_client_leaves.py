@@ -49,9 +49,11 @@ class Point:
 
 
 def told(directive: str, name: str = "Hello", *, is_stream: bool = True) -> dict[str, Any]:
+    """A request whose answer is not stored: what is not read of it is not learned later."""
     return body(
         f"{name} [sim: {directive}]",
         stream=is_stream,
+        store=False,
         stream_options={"include_obfuscation": False},  # its lengths would be random
     )
 

@@ -122,7 +122,7 @@ async def test_a_silent_upstream_is_told_by_its_phase(
 ) -> None:
     async with stage(tmp_path, upstream={"idle_seconds": 0.3}) as one:
         with pytest.raises(httpx.RemoteProtocolError):
-            await one.post(body(f"[sim: {directive}]"))
+            await one.post(body(f"[sim: {directive}]", store=False))
         (entry,) = await one.settled(1)
         assert (entry.reason, entry.outcome, entry.basis) == (reason, "aborted", "worst_case")
 

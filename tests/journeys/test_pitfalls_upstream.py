@@ -189,8 +189,9 @@ async def cut_anywhere(folder: Path, count: int) -> None:
         entries = await on.settled(count + 1)
         served = {one.response_id: one for one in on.simulator.served}
         for entry in entries:
-            if entry.basis == "reported":
-                assert_exact(entry, served[str(entry.response_id)])
+            if entry.response_id is not None:
+                basis = "reported" if entry.reason is None else "retrieved"
+                assert_exact(entry, served[entry.response_id], basis)
             else:
                 assert entry.basis == "worst_case"
                 assert entry.cost_pusd == entry.hold_pusd > 0

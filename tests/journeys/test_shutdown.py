@@ -66,7 +66,7 @@ async def test_sigterm_waits_for_a_drain(tmp_path: Path) -> None:
 async def test_a_stream_beyond_the_limit_is_cut_and_posted(tmp_path: Path) -> None:
     async with (
         process_stage(tmp_path, GATEWAY_SHUTDOWN_SECONDS_MAX="1") as on,
-        calling(on.gateway.port, on.key, asked(LONG)) as caller,
+        calling(on.gateway.port, on.key, asked(LONG, store=False)) as caller,
     ):
         await caller.read(2000)
         on.gateway.signal(signal.SIGTERM)
@@ -84,7 +84,7 @@ async def test_a_stream_beyond_the_limit_is_cut_and_posted(tmp_path: Path) -> No
 async def test_a_second_signal_is_no_crash(tmp_path: Path, second: signal.Signals) -> None:
     async with (
         process_stage(tmp_path, GATEWAY_SHUTDOWN_SECONDS_MAX="1") as on,
-        calling(on.gateway.port, on.key, asked(LONG)) as caller,
+        calling(on.gateway.port, on.key, asked(LONG, store=False)) as caller,
     ):
         await caller.read(2000)
         on.gateway.signal(signal.SIGTERM)
@@ -120,7 +120,7 @@ async def test_an_idle_gateway_ends_at_once_and_leaves_nothing(
 async def test_what_a_kill_leaves_is_posted_at_the_next_start(tmp_path: Path) -> None:
     async with (
         process_stage(tmp_path) as on,
-        calling(on.gateway.port, on.key, asked(LONG)) as streaming,
+        calling(on.gateway.port, on.key, asked(LONG, store=False)) as streaming,
         calling(on.gateway.port, on.key, asked("delay=600000")) as waiting,
     ):
         await streaming.read(2000)

@@ -19,7 +19,7 @@ LONG = f"stall={BEGUN_BYTES},600"
 
 async def begun(on: ProcessStage, stack: AsyncExitStack, directives: list[str]) -> list[Caller]:
     """Callers amid their streams, all of them open."""
-    asked = [body(f"Hello [sim: {each}]") for each in directives]
+    asked = [body(f"Hello [sim: {each}]", store=False) for each in directives]
     callers = [
         await stack.enter_async_context(calling(on.gateway.port, on.key, each)) for each in asked
     ]

@@ -177,7 +177,7 @@ async def test_a_stream_that_stops_halfway_is_no_whole_one(tmp_path: Path) -> No
     async with (
         RawServer(script) as upstream,
         stage_before(tmp_path, upstream) as on,
-        calling(on.port, on.key, body()) as caller,
+        calling(on.port, on.key, body(store=False)) as caller,
     ):
         await caller.read()
         (entry,) = await on.settled(1)

@@ -72,7 +72,7 @@ BREAKS = [
 async def test_what_breaks_off_is_cut_off_and_posted_at_the_hold(tmp_path: Path) -> None:
     async with stage(tmp_path, upstream=QUICK) as on:
         for count, each in enumerate(BREAKS, start=1):
-            asked = body(f"[sim: {each.directive}]", stream=each.is_stream)
+            asked = body(f"[sim: {each.directive}]", stream=each.is_stream, store=False)
             answer = await whole_answer(on.port, on.key, asked)
             assert (answer.status, answer.ending) == (200, "cut"), each
             assert b"\n\ndata: [DONE]" not in answer.body
@@ -102,7 +102,7 @@ async def test_a_stream_without_a_terminal_event_is_aborted_though_it_ends_well(
     tmp_path: Path,
 ) -> None:
     async with stage(tmp_path) as on:
-        answer = await whole_answer(on.port, on.key, body("[sim: no_terminal]"))
+        answer = await whole_answer(on.port, on.key, body("[sim: no_terminal]", store=False))
         assert answer.ending == "whole"  # as the upstream ended it
         (entry,) = await on.settled(1)
         assert (entry.outcome, entry.basis) == ("aborted", "worst_case")

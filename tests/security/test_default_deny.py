@@ -14,8 +14,9 @@ from starlette.routing import BaseRoute
 
 from gateway.adapters.database import open_engine
 from gateway.adapters.migrate import upgrade
-from gateway.app.factory import Gateway, create_app
+from gateway.app.factory import create_app
 from gateway.app.health import ADMIN, PUBLIC
+from gateway.app.planes import Gateway
 from gateway.app.server import listen, make_server
 from tests.fakes.rawserver import RawServer
 from tests.journeys.stage import make_key, serving_app, settings_for

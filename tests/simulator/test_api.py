@@ -173,6 +173,15 @@ async def test_a_background_response_gets_on_by_being_read(sim: Simulator) -> No
         assert (await sdk.responses.cancel(queued.id)).status == "completed"
 
 
+async def test_a_response_may_be_there_only_when_it_has_ended(sim: Simulator) -> None:
+    made = await respond(sim.base_url, "missing=2; polls=1", stream=False)
+    path = f"/v1/responses/{made.json['id']}"
+    found = [await call(sim.base_url, "GET", path) for _ in range(4)]
+    assert [reply.status for reply in found] == [404, 404, 200, 200]
+    assert [reply.json["status"] for reply in found[2:]] == ["in_progress", "completed"]
+    assert found[3].json["usage"] == made.json["usage"]
+
+
 async def test_a_cancelled_background_response_tells_no_usage(sim: Simulator) -> None:
     async with client(sim) as sdk:
         queued = await sdk.responses.create(model="gpt-5.6", input="Hello", background=True)
