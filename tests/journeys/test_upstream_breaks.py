@@ -21,6 +21,7 @@ from tests.fakes.rawserver import (
 )
 from tests.journeys.bill import assert_all_exact
 from tests.journeys.caller import Caller, whole_answer
+from tests.journeys.held import SOON
 from tests.journeys.stage import Stage, body, stage, until
 
 QUICK = {"idle_seconds": 0.3, "first_byte_seconds": 0.3, "connect_seconds": 0.3}
@@ -70,7 +71,7 @@ BREAKS = [
 
 
 async def test_what_breaks_off_is_cut_off_and_posted_at_the_hold(tmp_path: Path) -> None:
-    async with stage(tmp_path, upstream=QUICK) as on:
+    async with stage(tmp_path, upstream=QUICK, shutdown=SOON) as on:
         for count, each in enumerate(BREAKS, start=1):
             asked = body(f"[sim: {each.directive}]", stream=each.is_stream, store=False)
             answer = await whole_answer(on.port, on.key, asked)
@@ -83,7 +84,7 @@ async def test_what_breaks_off_is_cut_off_and_posted_at_the_hold(tmp_path: Path)
 
 async def test_a_break_after_the_terminal_event_costs_no_exactness(tmp_path: Path) -> None:
     """What completes the response is there, and so is its cost; only the body's end is missing."""
-    async with stage(tmp_path, upstream=QUICK) as on:
+    async with stage(tmp_path, upstream=QUICK, shutdown=SOON) as on:
         sizes = await whole_answer(on.port, on.key, asked := steady(""))
         assert (asked, sizes.ending) == (steady(""), "whole")
         for fault in ("reset", "cut", "stall"):
@@ -157,7 +158,7 @@ async def test_sent_and_not_answered_is_told_and_posted_at_the_hold(
     rude = BEFORE_THE_HEAD[name]
     async with (
         RawServer(rude.script) as upstream,
-        stage(tmp_path, upstream={**QUICK, "base_url": upstream.url}) as on,
+        stage(tmp_path, upstream={**QUICK, "base_url": upstream.url}, shutdown=SOON) as on,
     ):
         answer = await whole_answer(on.port, on.key, body())
         assert_refusal(answer, rude.status, rude.code)
@@ -182,7 +183,7 @@ IN_THE_BODY = {
 async def test_a_body_that_is_not_whole_never_looks_whole(tmp_path: Path, name: str) -> None:
     async with (
         RawServer([read_request, *IN_THE_BODY[name]]) as upstream,
-        stage(tmp_path, upstream={**QUICK, "base_url": upstream.url}) as on,
+        stage(tmp_path, upstream={**QUICK, "base_url": upstream.url}, shutdown=SOON) as on,
     ):
         answer = await whole_answer(on.port, on.key, body())
         assert (answer.status, answer.ending) == (200, "cut")
