@@ -5,7 +5,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +15,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from gateway.adapters import schema
-from gateway.adapters.metric_families import COUNTERS, HISTOGRAMS
+from gateway.adapters.budgets import Budgets
+from gateway.adapters.database import write_transaction
+from gateway.adapters.metric_families import BUDGETS, COSTS, COUNTERS, HISTOGRAMS
 from gateway.adapters.reports import EntryRow
+from gateway.core.money import PUSD_PER_USD
 from tests.fakes import postgres
 from tests.journeys.bill import assert_all_exact
 from tests.journeys.caller import Caller, calling, whole_answer
 from tests.journeys.process import EXIT_SECONDS_MAX, ProcessStage, process_stage
-from tests.journeys.stage import body, until
+from tests.journeys.stage import TENANT, body, now_us, until
 
 STREAMS = 16
 STALLED = "Hello [sim: stall=2000,600]"
@@ -40,6 +43,8 @@ TRAFFIC = (
 )
 # How often the ledger commits depends on what meets in a batch, and on who renews its lease.
 UNEQUAL = "gateway_ledger_batch_seconds"
+
+BUDGET = frozenset({("tenant", TENANT), ("budget", "total")})
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -104,12 +109,23 @@ def counted(samples: Samples) -> Samples:
     return {key: value for key, value in samples.items() if key[0] in counts or key[0] in COUNTERS}
 
 
+def read(samples: Samples) -> Samples:
+    """What is read from the database."""
+    return {key: value for key, value in samples.items() if key[0] in {*COSTS, *BUDGETS}}
+
+
 def total(samples: Samples, name: str) -> float:
     return sum(value for (sample, _), value in samples.items() if sample == name)
 
 
+def set_budget(on: ProcessStage, limit_pusd: int) -> None:
+    budgets = Budgets(engine=on.engine, now_us=now_us)
+    budgets.set_budget(TENANT, period="total", given={"limit_pusd": limit_pusd})
+
+
 async def told_after_traffic(on: ProcessStage) -> Samples:
     """The metrics once all requests of the traffic are counted, whoever answers."""
+    set_budget(on, 25 * PUSD_PER_USD)
     for asked in TRAFFIC:
         await whole_answer(on.gateway.port, on.key, asked)
     await whole_answer(on.gateway.port, "gw_nobody", body())
@@ -129,10 +145,8 @@ async def test_two_tell_of_equal_traffic_what_one_tells(tmp_path: Path) -> None:
         assert len(pids(on)) == 2
         assert together.keys() == alone.keys()
         assert counted(together) == pytest.approx(counted(alone))
-        name = "gateway_cost_usd"
-        assert [v for k, v in together.items() if k[0] == name] == pytest.approx(
-            [v for k, v in alone.items() if k[0] == name]
-        )
+        assert read(together) == pytest.approx(read(alone))
+        assert read(alone)["gateway_budget_spent_usd", BUDGET] > 0
         for pid in pids(on).values():
             os.kill(pid, signal.SIGKILL)
             await until(partial(has_successor, on, pid))
@@ -202,3 +216,43 @@ async def test_streams_of_all_finish_when_the_gateway_ends_or_is_killed(
             await Caller.connect(on.gateway.port)
         assert not list(tmp_path.glob("owner-*.lock"))
         assert "Traceback" not in on.log()
+
+
+async def test_what_the_one_holds_and_settles_the_other_knows_at_once(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with process_stage(tmp_path, database_url=database_url, GATEWAY_WORKERS="2") as on:
+        set_budget(on, 5 * 10**11)
+        asked = body(max_output_tokens=100_000)
+        stalled = {**asked, "input": "Hello [sim: stall=2000,6]"}
+        async with calling(on.gateway.port, on.key, stalled) as caller:
+            await caller.read(2000)
+            await until(lambda: is_all_written(on))
+            (owner,) = holders(on)
+            with stopped(on, owner):  # so the other one answers
+                refused = await whole_answer(on.gateway.port, on.key, asked)
+                assert (refused.status, refused.json["error"]["code"]) == (429, "budget_held")
+            await caller.read()
+            assert caller.ending == "whole"
+            with stopped(on, owner):
+                served = await whole_answer(on.gateway.port, on.key, asked)
+                assert served.status == 200
+        assert_all_exact(await on.settled(2), on.simulator.served)
+
+
+def is_all_written(on: ProcessStage) -> bool:
+    """Each hold knows its response: its owner has nothing more to write for now."""
+    with on.engine.connect() as connection:
+        return None not in connection.scalars(select(schema.hold.c.response_id)).all()
+
+
+@contextmanager
+def stopped(on: ProcessStage, owner: str) -> Iterator[None]:
+    """A process that does nothing inside, and stands in nobody's way."""
+    pid = pids(on)[owner]
+    with write_transaction(on.engine):  # it has none itself meanwhile
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
