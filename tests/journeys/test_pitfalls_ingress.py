@@ -179,6 +179,7 @@ async def test_p32_bodies_without_end_do_not_fill_the_memory(tmp_path: Path) -> 
     limits = {
         "GATEWAY_LIMITS_REQUEST_BYTES_MAX": str(room),
         "GATEWAY_LIMITS_REQUEST_TOTAL_BYTES_MAX": str(room),
+        "GATEWAY_LIMITS_BODY_STALL_SECONDS_MAX": "600",  # who has room waits: that is no stall here
     }
     async with process_stage(tmp_path, **limits) as on:
         port = on.gateway.port
