@@ -12,7 +12,7 @@ from gateway.core.policy import OUTPUT_TOKENS_MIN
 from gateway.core.prices import ModelPrice
 from gateway.core.request import ResponseRequest
 from gateway.core.unbounded import (
-    Unbounded,
+    Obstacle,
     dearest_fee_pusd,
     tools_that_loop,
     unbounded_by,
@@ -56,7 +56,7 @@ class Bound:
     output_from: str
     tools_pusd: int
     dearest: Dearest
-    unbounded: tuple[Unbounded, ...]
+    unbounded: tuple[Obstacle, ...]
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -198,11 +198,11 @@ def _output_tokens(asked: BoundInput, price: ModelPrice, calls: int | None) -> t
     return wanted, "your policy" if by_policy else "your request"
 
 
-def _beyond(asked: BoundInput, total_pusd: int) -> tuple[Unbounded, ...]:
+def _beyond(asked: BoundInput, total_pusd: int) -> tuple[Obstacle, ...]:
     if total_pusd > HOLD_PUSD_MAX:
         said = "its worst case is more than any budget: send a lower 'max_tool_calls'"
-        return (Unbounded(field="max_tool_calls", sentence=said),)
+        return (Obstacle(field="max_tool_calls", sentence=said),)
     if asked.is_unbounded_allowed and asked.request.hosted_tools:
         said = "its tools are held at an allowance, as the policy allows what has no bound"
-        return (Unbounded(field="tools", sentence=said),)
+        return (Obstacle(field="tools", sentence=said),)
     return ()

@@ -26,7 +26,7 @@ _REASONING = frozenset({"effort", "summary", "generate_summary", "context", "mod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unbounded:
+class Obstacle:
     """The field that it takes to bound a request, and a sentence that says how."""
 
     field: str
@@ -48,7 +48,7 @@ def _fee(kind: str, price: ModelPrice) -> int | None:
     return price.tool_fees_pusd.get(_FEES.get(kind, ""))
 
 
-def unbounded_by(request: ResponseRequest, price: ModelPrice) -> Iterator[Unbounded]:
+def unbounded_by(request: ResponseRequest, price: ModelPrice) -> Iterator[Obstacle]:
     """Each thing in a request that keeps it from having a bound; none for one that has it."""
     if request.hosted_tools:
         yield from _by_tools(request, price)
@@ -63,33 +63,33 @@ def unbounded_by(request: ResponseRequest, price: ModelPrice) -> Iterator[Unboun
         yield from _by_reasoning(fields["reasoning"])
 
 
-def unpriced(tier: str, price: ModelPrice) -> Unbounded:
+def unpriced(tier: str, price: ModelPrice) -> Obstacle:
     """A tier that a request can be served at, and that has no price for it."""
-    return Unbounded(
+    return Obstacle(
         field="service_tier",
         sentence=f"it may be served at the tier '{_short(tier)}', which has no price for "
         f"{price.name} and so long an input: send 'service_tier' as 'default'",
     )
 
 
-def _by_tools(request: ResponseRequest, price: ModelPrice) -> Iterator[Unbounded]:
+def _by_tools(request: ResponseRequest, price: ModelPrice) -> Iterator[Obstacle]:
     looping = tools_that_loop(request)
     without = [kind for kind in looping if _fee(kind, price) is None]
     if without:
-        yield Unbounded(
+        yield Obstacle(
             field="tools",
             sentence=f"the tool '{_short(without[0])}' has no fee for {price.name} in the price "
             "book: send the request without it",
         )
     if looping and request.max_tool_calls is None:
-        yield Unbounded(
+        yield Obstacle(
             field="max_tool_calls",
             sentence="tools that run upstream may be called any number of times, and each call "
             "reads the context again: send 'max_tool_calls'",
         )
 
 
-def _by_reasoning(reasoning: object) -> Iterator[Unbounded]:
+def _by_reasoning(reasoning: object) -> Iterator[Obstacle]:
     if not isinstance(reasoning, dict):
         yield _left_out("reasoning", "cannot be read")
         return
@@ -99,12 +99,12 @@ def _by_reasoning(reasoning: object) -> Iterator[Unbounded]:
         yield _left_out("reasoning.mode", "may write more than 'max_output_tokens'")
 
 
-def _unknown(field: str) -> Unbounded:
+def _unknown(field: str) -> Obstacle:
     return _left_out(_short(field), "is not known to this gateway and may cost anything")
 
 
-def _left_out(field: str, why: str) -> Unbounded:
-    return Unbounded(field=field, sentence=f"'{field}' {why}: send the request without it")
+def _left_out(field: str, why: str) -> Obstacle:
+    return Obstacle(field=field, sentence=f"'{field}' {why}: send the request without it")
 
 
 def _short(name: str) -> str:
