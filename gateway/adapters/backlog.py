@@ -2,7 +2,7 @@
 
 from gateway.adapters.journal import Journal
 from gateway.adapters.journal_records import known_postings
-from gateway.adapters.work import Posting
+from gateway.adapters.work import Kept
 
 
 class Backlog:
@@ -19,7 +19,7 @@ class Backlog:
         """Whether the database has all there is."""
         return self._journal is None or not self._journal.size_bytes
 
-    def take(self, postings_max: int) -> list[Posting]:
+    def take(self, postings_max: int) -> list[Kept]:
         """The next to be written; the same again until `written` is told."""
         assert self._journal is not None
         size_bytes = self._journal.size_bytes

@@ -12,7 +12,7 @@ from sqlalchemy import Table
 
 from gateway.adapters import schema
 from gateway.adapters.rows import Row
-from gateway.adapters.work import Held, Opened, Posting, Settled
+from gateway.adapters.work import Held, Kept, Opened, Settled
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class RecordUnknown(ValueError):
     """The record is whole, and yet says nothing that this release understands."""
 
 
-def to_record(posting: Posting) -> bytes:
+def to_record(posting: Kept) -> bytes:
     """The payload of a posting. Raises ValueError where a value cannot be written."""
     try:
         return _encode(_said(posting))
@@ -35,7 +35,7 @@ def to_record(posting: Posting) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def from_record(payload: bytes) -> Posting:
+def from_record(payload: bytes) -> Kept:
     """What `to_record` wrote. Raises RecordUnknown."""
     try:
         return _posting(_decode(payload))
@@ -43,7 +43,7 @@ def from_record(payload: bytes) -> Posting:
         raise RecordUnknown(f"a record of {len(payload)} bytes: {error}") from error
 
 
-def known_postings(payloads: Sequence[bytes]) -> list[Posting]:
+def known_postings(payloads: Sequence[bytes]) -> list[Kept]:
     """What the records say; one that says nothing we know is told, and left out."""
     found = []
     for payload in payloads:
@@ -54,7 +54,7 @@ def known_postings(payloads: Sequence[bytes]) -> list[Posting]:
     return found
 
 
-def _said(posting: Posting) -> dict[str, Any]:
+def _said(posting: Kept) -> dict[str, Any]:
     if isinstance(posting, Held):
         return {"hold": _named(schema.hold, posting.row)}
     if isinstance(posting, Opened):
@@ -66,7 +66,7 @@ def _said(posting: Posting) -> dict[str, Any]:
     }
 
 
-def _posting(said: dict[str, Any]) -> Posting:
+def _posting(said: dict[str, Any]) -> Kept:
     if "hold" in said:
         return Held(row=_row(schema.hold, said["hold"]), is_sent=True)
     if "opened" in said:

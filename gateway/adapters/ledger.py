@@ -21,9 +21,9 @@ from gateway.adapters.job import BatchReport, Closed, Job
 from gateway.adapters.journal import Journal, JournalFailed
 from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
-from gateway.adapters.rows import hold_row, storable_text
+from gateway.adapters.rows import Row, hold_row, storable_text
 from gateway.adapters.standby import Standby
-from gateway.adapters.work import Held, Opened, Posting, settled
+from gateway.adapters.work import Held, Noted, Opened, Posting, settled
 from gateway.adapters.writer import Writer
 from gateway.core.budget import ANY_TERMS, Terms
 from gateway.core.errors import LedgerUnavailable, Overloaded
@@ -124,8 +124,7 @@ class Ledger:
         """Return the hold with its legs when it is durable.
 
         Raises BudgetExhausted, BudgetHeld, Unbounded or ConcurrencyExceeded when it may not be
-        placed, Unauthorized when its key was revoked, or its tenant suspended, in the meantime;
-        Overloaded or LedgerUnavailable when it could not be.
+        placed, Unauthorized when its key has ended since; Overloaded or LedgerUnavailable.
         """
         if self._writer.queued >= self._queue_max:
             raise Overloaded
@@ -137,10 +136,9 @@ class Ledger:
             self._writer.put(job)
             try:
                 await self._in_time(job, HOLD_SECONDS_MAX)
+                return replace(hold, legs=job.legs)
             except _TooLate:
                 pass
-            else:
-                return replace(hold, legs=job.legs)
         await self._hold_in_outage(job, hold, posting)
         return hold
 
@@ -154,6 +152,11 @@ class Ledger:
             self._standby.note(opened)
         else:
             self._writer.put(Job(posting=opened))
+
+    def note(self, refusal: Row) -> None:
+        """Keep why a request was refused; it rides with the next batch."""
+        if not (self._is_closed or self._writer.is_down):
+            self._writer.put(Job(posting=Noted(row=refusal)))
 
     async def settle(self, exchange: Exchange) -> None:
         """Return when the entry is durable. Settling twice is settling once.
@@ -196,28 +199,25 @@ class Ledger:
 
     async def _in_time(self, job: Job, seconds_max: float | None) -> None:
         """Wait for the writer. Raises _TooLate when it takes longer."""
-        assert self._loop is not None
         assert job.waiter is not None
         if seconds_max is None:
             await job.waiter
             return
         # Not at once: a loop that is itself late runs its timers before it hears of what is done.
-        soon = self._loop.call_soon
-        limit = self._loop.call_later(seconds_max, soon, self._give_up, job)
+        loop = asyncio.get_running_loop()
+        limit = loop.call_later(seconds_max, loop.call_soon, self._give_up, job)
         try:
             await job.waiter
         finally:
             limit.cancel()
 
     def _give_up(self, job: Job) -> None:
-        assert self._loop is not None
-        assert job.waiter is not None
-        if job.waiter.done():
+        if job.waiter is None or job.waiter.done():
             return
         left_seconds = job.wait_until - time.monotonic()
-        if job.is_waiting and left_seconds > 0:
-            # The database answered: it is money that the hold waits for.
-            self._loop.call_later(left_seconds + HOLD_SECONDS_MAX, self._give_up, job)
+        if job.is_waiting and left_seconds > 0:  # the database answered: it waits for money
+            loop = asyncio.get_running_loop()
+            loop.call_later(left_seconds + HOLD_SECONDS_MAX, self._give_up, job)
             return
         self._writer.is_down = True
         job.waiter.set_exception(_TooLate())
@@ -227,12 +227,11 @@ class Ledger:
 
         Not where a hard budget may be on its way: nobody could say what is left of it.
         """
-        may_pass = self._outage == "journal" and not self._bench.may_bind(posting.claim)
-        if self._standby is None or not may_pass:
+        if self._standby is None or self._outage == "refuse" or self._bench.may_bind(posting.claim):
             raise LedgerUnavailable
         job.is_kept = True
         try:
-            await self._standby.keep(job.posting)
+            await self._standby.keep(posting)
         except BaseException as error:
             # It may be on disk all the same, or in the database by now.
             self._void(hold)
@@ -243,6 +242,7 @@ class Ledger:
     async def _is_journaled(self, job: Job) -> bool:
         if self._standby is None:
             return False
+        assert not isinstance(job.posting, Noted)
         try:
             await self._standby.keep(job.posting)
         except JournalFailed:

@@ -83,6 +83,7 @@ class PipelinedPoster:
         self._insert_holds = _inserted(schema.hold, f"{no_entry} ON CONFLICT DO NOTHING").encode()
         self._add_usage = _inserted(schema.usage_hour, _added()).encode()
         self._insert_alerts = _inserted(schema.alert, "ON CONFLICT DO NOTHING").encode()
+        self._insert_refusals = _inserted(schema.refusal, "ON CONFLICT DO NOTHING").encode()
 
     def apply(
         self,
@@ -144,6 +145,8 @@ class PipelinedPoster:
                 driver.execute(self._add_usage, [_records(schema.usage_hour, added_up(parts))])
             if decided.alerts:
                 driver.execute(self._insert_alerts, [_records(schema.alert, decided.alerts)])
+            if work.noted:
+                driver.execute(self._insert_refusals, [_records(schema.refusal, work.noted)])
             if decided.accounts:
                 driver.execute(_UPDATE_ACCOUNTS, [_json(list(map(_figures, decided.accounts)))])
             committed = driver.execute(b"COMMIT")

@@ -92,10 +92,9 @@ class Poster:
             .values(response_id=bindparam("response"))
         )
         self._add_usage = text(_usage_added(dialect))
-        self._insert_alert = text(
-            insert_into(schema.alert, dialect)
-            .values(_parameters(schema.alert))
-            .on_conflict_do_nothing()
+        self._insert_alert, self._insert_refusal = (
+            text(insert_into(table, dialect).values(_parameters(table)).on_conflict_do_nothing())
+            for table in (schema.alert, schema.refusal)
         )
 
     def apply(
@@ -166,6 +165,8 @@ class Poster:
             cursor.executemany(self._open_hold, [(r, i) for i, r in work.opened.items()])
         if parts := usage_parts(work, told):
             cursor.executemany(self._add_usage, added_up(parts))
+        if work.noted:
+            cursor.executemany(self._insert_refusal, work.noted)
 
 
 def accounts(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Leg, Account]]:

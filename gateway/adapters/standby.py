@@ -12,7 +12,7 @@ from functools import partial
 
 from gateway.adapters.journal import Journal, JournalFailed
 from gateway.adapters.journal_records import to_record
-from gateway.adapters.work import Posting
+from gateway.adapters.work import Kept
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +34,14 @@ class Standby:
         self._is_hung = False
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
-    async def keep(self, posting: Posting) -> None:
+    async def keep(self, posting: Kept) -> None:
         """Return when the posting is on disk; raise JournalFailed when it is not in time.
 
         A caller that is cancelled does not take the record with it.
         """
         await self._put(posting)
 
-    def note(self, posting: Posting) -> None:
+    def note(self, posting: Kept) -> None:
         """The same, and nobody waits."""
         try:
             self._put(posting)
@@ -52,7 +52,7 @@ class Standby:
         """Take nothing any more."""
         self._disk.shutdown(wait=False, cancel_futures=False)
 
-    def _put(self, posting: Posting) -> asyncio.Future[None]:
+    def _put(self, posting: Kept) -> asyncio.Future[None]:
         try:
             record = to_record(posting)
         except ValueError as error:

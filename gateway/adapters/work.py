@@ -108,7 +108,15 @@ class Settled:
         return _with_legs(self.row, _ENTRY["legs"], legs)
 
 
-Posting = Held | Opened | Settled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A refusal to be kept for who asks."""
+
+    row: Row
+
+
+Kept = Held | Opened | Settled  # what the journal takes where the database does not
+Posting = Kept | Noted
 
 
 @dataclass(slots=True)
@@ -118,6 +126,7 @@ class Work:
     held: dict[Value, Held] = field(default_factory=dict)
     opened: dict[str, str] = field(default_factory=dict)
     settled: dict[Value, Settled] = field(default_factory=dict)
+    noted: list[Row] = field(default_factory=list)
     legs: dict[Value, tuple[Leg, ...]] = field(default_factory=dict)  # of what is held and settled
 
     def accounts(self) -> list[Leg]:
@@ -139,6 +148,8 @@ def in_order(batch: Sequence[Posting]) -> Work:
             work.held.setdefault(posting.row[0], posting)
         elif isinstance(posting, Settled):
             work.settled.setdefault(posting.row[0], posting)
+        elif isinstance(posting, Noted):
+            work.noted.append(posting.row)
         else:
             work.opened[posting.request_id] = posting.response_id
     # One order everywhere: two writers on one database then never wait for each other in a circle.

@@ -1,11 +1,21 @@
 """Hop 3: a body becomes a hold, or is refused. Reads the clock and the policy in force."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway.core.admit import POLICY_TAG, Admitted, Change, admit, require_price, told
-from gateway.core.bound import Bound, BoundInput, bound
+from gateway.core.admit import (
+    CUT_TAG,
+    POLICY_TAG,
+    Admitted,
+    Change,
+    admit,
+    lowered,
+    require_price,
+    told,
+)
+from gateway.core.bound import Bound, BoundInput, bound, output_that_fits
+from gateway.core.budget import ConcurrencyLimit, Terms
 from gateway.core.exchange import CLIENT_REQUEST_TAG, STORE_TAG, Hold
 from gateway.core.inheritance import Effective
 from gateway.core.policy import Policy
@@ -20,15 +30,10 @@ class PolicySource(Protocol):
     async def find(self, tenant: Tenant) -> Effective: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permit:
-    """A request as it may be sent, and how it is to be treated."""
+class ChainSource(Protocol):
+    """Where the length of a response is found."""
 
-    hold: Hold
-    body: bytes  # the client's own, unless the policy changed it
-    changes: tuple[Change, ...]
-    cancels_on_disconnect: bool
-    attempts_max: int
+    async def tokens(self, response_id: str, *, tenant: str, model: str) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +41,93 @@ class Decision:
     """A request as it may be made, and its worst case; without a price neither can be known."""
 
     admitted: Admitted
+    policy: Policy
     price: ModelPrice | None
+    asked: BoundInput
     bound: Bound | None
+
+    @property
+    def unbounded(self) -> str | None:
+        """What would give the request a bound; None where it has one, or needs none."""
+        if self.policy.unbounded == "allow":
+            return None
+        if self.bound is None:
+            return "The model of this request has no price, so its cost has no upper bound."
+        if not self.bound.unbounded:
+            return None
+        first = self.bound.unbounded[0]
+        return f"The cost of this request has no upper bound: {first.sentence}."
+
+    def bounded_by(self, asked: BoundInput) -> "Decision":
+        """The same with its worst case anew."""
+        worst = None if self.price is None else bound(asked, self.price)
+        return replace(self, asked=asked, bound=worst)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """A request as it may be sent, and how it is to be treated."""
+
+    hold: Hold
+    body: bytes  # the client's own, unless the policy or its budget changed it
+    decision: Decision
+    terms: Terms
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What of the request is not as the client wrote it."""
+        return self.decision.admitted.changes
+
+    @property
+    def fits_output(self) -> bool:
+        """Whether its output may be lowered to what a budget has left."""
+        return self.decision.policy.fit == "clamp" and self.decision.price is not None
+
+    @property
+    def counts_input(self) -> bool:
+        """Whether the upstream may be asked how long its input is."""
+        return self.decision.policy.input_count == "upstream" and self.decision.price is not None
+
+    def counted(self, input_tokens: int) -> "Permit":
+        """With the upstream's own count of its input."""
+        asked = replace(self.decision.asked, counted_input_tokens=input_tokens)
+        return self._decided(self.decision.bounded_by(asked))
+
+    def fitted(self, left_pusd: int) -> "Permit | None":
+        """With as much output as this money can pay; None where that is too little."""
+        decision = self.decision
+        assert decision.price is not None
+        tokens = output_that_fits(decision.asked, decision.price, left_pusd)
+        if tokens is None:
+            return None
+        admitted = lowered(decision.admitted, tokens)
+        asked = replace(
+            decision.asked,
+            request=admitted.request,
+            set_by_policy=tuple([change.field for change in admitted.changes]),
+        )
+        return self._decided(replace(decision, admitted=admitted).bounded_by(asked))
+
+    def _decided(self, decision: Decision) -> "Permit":
+        admitted, worst = decision.admitted, decision.bound
+        assert worst is not None
+        tags = {**self.hold.tags, **_policy_tag(admitted.changes)}
+        return replace(
+            self,
+            decision=decision,
+            hold=replace(self.hold, hold_pusd=worst.hold_pusd, tags=tags),
+            body=self.body if admitted.body is None else admitted.body,
+            terms=replace(self.terms, unbounded=decision.unbounded),
+        )
 
 
 def decide(
-    body: bytes, *, policy: Policy, book: PriceBook, is_unpriced_allowed: bool, now_us: int
+    body: bytes,
+    *,
+    policy: Policy,
+    book: PriceBook,
+    is_unpriced_allowed: bool,
+    now_us: int,
 ) -> Decision:
     """What a policy makes of a body at a moment. Raises InvalidRequest and its kinds."""
     admitted = admit(ResponseRequest.parse(body), policy)
@@ -49,45 +135,47 @@ def decide(
     if policy.unpriced is not None:
         is_unpriced_allowed = policy.unpriced == "allow"
     require_price(admitted.request, price, is_unpriced_allowed=is_unpriced_allowed)
-    if price is None:
-        return Decision(admitted=admitted, price=None, bound=None)
     asked = BoundInput(
         request=admitted.request,
         is_unbounded_allowed=policy.unbounded == "allow",
         set_by_policy=tuple([change.field for change in admitted.changes]),
     )
-    return Decision(admitted=admitted, price=price, bound=bound(asked, price))
+    blank = Decision(admitted=admitted, policy=policy, price=price, asked=asked, bound=None)
+    return blank.bounded_by(asked)
 
 
 class Admission:
-    """Applies the policy to a request, prices it at its arrival and puts its worst case aside."""
+    """Applies the policy to a request, prices it at its arrival and finds its worst case."""
 
     def __init__(
         self,
         *,
         book: PriceBook,
         policies: PolicySource,
+        chains: ChainSource,
         is_unpriced_allowed: bool,
         now_us: Callable[[], int],  # the database's clock: prices and periods go by it
     ) -> None:
         self._now_us = now_us
         self._book = book
         self._policies = policies
+        self._chains = chains
         self._is_unpriced_allowed = is_unpriced_allowed
 
     async def admit(
         self, body: bytes, *, tenant: Tenant, request_id: str, client_request_id: str = ""
     ) -> Permit:
         """The hold that the ledger must make durable. Raises InvalidRequest and its kinds."""
-        policy = (await self._policies.find(tenant)).policy
+        effective = await self._policies.find(tenant)
         now_us = self._now_us()
         decision = decide(
             body,
-            policy=policy,
+            policy=effective.policy,
             book=self._book,
             is_unpriced_allowed=self._is_unpriced_allowed,
             now_us=now_us,
         )
+        decision = await self._continued(decision, tenant)
         admitted, request = decision.admitted, decision.admitted.request
         hold = Hold(
             request_id=request_id,
@@ -105,14 +193,37 @@ class Admission:
         return Permit(
             hold=hold,
             body=body if admitted.body is None else admitted.body,
-            changes=admitted.changes,
-            cancels_on_disconnect=policy.on_disconnect == "cancel",
-            attempts_max=policy.attempts_max or 1,
+            decision=decision,
+            terms=Terms(unbounded=decision.unbounded, concurrency=_concurrency(effective)),
         )
+
+    async def _continued(self, decision: Decision, tenant: Tenant) -> Decision:
+        """With the length of the response that the request continues, where it is known."""
+        before = decision.admitted.request.previous_response_id
+        if before is None or decision.price is None:
+            return decision
+        tokens = await self._chains.tokens(before, tenant=tenant.path, model=decision.price.name)
+        return decision.bounded_by(replace(decision.asked, previous_tokens=tokens))
+
+
+def _concurrency(effective: Effective) -> tuple[ConcurrencyLimit, ...]:
+    return tuple(
+        ConcurrencyLimit(subject=level.subject, open_max=level.policy.concurrent_max)
+        for level in effective.counted
+        if level.policy.concurrent_max is not None
+    )
 
 
 def _tags(admitted: Admitted, client_request_id: str) -> dict[str, str]:
-    tags = {POLICY_TAG: told(admitted.changes)} if admitted.changes else {}
+    tags = _policy_tag(admitted.changes)
+    if not admitted.request.keeps_history:
+        tags[CUT_TAG] = "true"
     if admitted.request.is_stored is False:
         tags[STORE_TAG] = "false"
-    return {**tags, CLIENT_REQUEST_TAG: client_request_id} if client_request_id else tags
+    if client_request_id:
+        tags[CLIENT_REQUEST_TAG] = client_request_id
+    return tags
+
+
+def _policy_tag(changes: tuple[Change, ...]) -> dict[str, str]:
+    return {POLICY_TAG: told(changes)} if changes else {}

@@ -16,9 +16,11 @@ from fastapi import FastAPI, Request, Response
 
 from gateway import __version__
 from gateway.adapters.budgets import Budgets
+from gateway.adapters.chains import Chains
 from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
 from gateway.adapters.directory import Directory
+from gateway.adapters.input_count import InputCount
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.logs import log_exchange
@@ -38,6 +40,7 @@ from gateway.app.bodies import Bodies
 from gateway.app.drain import DrainLimits
 from gateway.app.errors import error_body, error_headers
 from gateway.app.health import admin_guard, health_router
+from gateway.app.holding import Holding
 from gateway.app.planes import Gateway
 from gateway.app.proxy import DataPlane
 from gateway.app.readers import Sink
@@ -106,7 +109,8 @@ class _Parts:
         self.metrics.watch_queue(lambda: self.ledger.queue_depth)
         self.metrics.watch_journal(lambda: self.ledger.journal_bytes)
         self.upstream = _upstream(settings)
-        sinks = (self.metrics, log_exchange)
+        self.chains = Chains(self.engine)
+        sinks = (self.metrics, log_exchange, self.chains)
         self.reconciler = self._make_reconciler(sinks)
         self.takeover = self._make_takeover()
         self.relay = self._make_relay(sinks)
@@ -115,10 +119,11 @@ class _Parts:
             admission=Admission(
                 book=self.book,
                 policies=self.policies,
+                chains=self.chains,
                 is_unpriced_allowed=settings.policy.unpriced == "record",
                 now_us=self.ledger.now_us,
             ),
-            ledger=self.ledger,
+            holding=Holding(ledger=self.ledger, counter=InputCount(self.upstream)),
             relay=self.relay,
             metrics=self.metrics,
             bodies=Bodies(

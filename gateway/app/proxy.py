@@ -10,12 +10,12 @@ import time
 import uuid
 from typing import Any
 
-from gateway.adapters.ledger import Ledger
 from gateway.adapters.metrics import Metrics
 from gateway.app.admission import Admission, Permit
 from gateway.app.auth import Authenticator
 from gateway.app.bodies import Bodies, Body, ClientGone, Receive
 from gateway.app.errors import refuse
+from gateway.app.holding import Holding
 from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
 from gateway.core import headers as wire
@@ -46,14 +46,14 @@ class DataPlane:
         *,
         authenticator: Authenticator,
         admission: Admission,
-        ledger: Ledger,
+        holding: Holding,
         relay: Relay,
         metrics: Metrics,
         bodies: Bodies,
     ) -> None:
         self._authenticator = authenticator
         self._admission = admission
-        self._ledger = ledger
+        self._holding = holding
         self._relay = relay
         self._metrics = metrics
         self._bodies = bodies
@@ -96,23 +96,23 @@ class DataPlane:
             request_id=request_id,
             client_request_id=wire.client_request_id(headers),
         )
-        hold = permit.hold
         # A series that is born with its first value shows no increase: it has to be there before.
-        self._metrics.tenant_seen(tenant.path, None if hold.price is None else hold.price.name)
-        self._metrics.clamped(tenant.path, [change.field for change in permit.changes])
+        price = permit.hold.price
+        self._metrics.tenant_seen(tenant.path, None if price is None else price.name)
         admitted = time.monotonic()
-        await self._ledger.hold(hold)
+        permit = await self._holding.place(permit)
+        self._metrics.clamped(tenant.path, [change.field for change in permit.changes])
         self._metrics.overhead("auth", authenticated - started)
         self._metrics.overhead("policy", admitted - received)
         self._metrics.overhead("hold", time.monotonic() - admitted)
         dispatch = Dispatch(
-            hold=hold,
+            hold=permit.hold,
             body=permit.body,
             headers=wire.to_upstream(headers),
             path=_upstream_path(scope),
             started=started,
-            cancels_on_disconnect=permit.cancels_on_disconnect,
-            attempts_max=permit.attempts_max,
+            cancels_on_disconnect=permit.decision.policy.on_disconnect == "cancel",
+            attempts_max=permit.decision.policy.attempts_max or 1,
         )
         connection: Connection = scope["state"][CONNECTION]
         return await self._relay.carry(dispatch, _telling(send, permit), connection)

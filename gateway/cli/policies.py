@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -41,6 +41,19 @@ Priced = Annotated[Literal["allow", "deny"] | None, typer.Option(help="Models wi
 Disconnect = Annotated[
     Literal["drain", "cancel"] | None, typer.Option(help="When the client hangs up.")
 ]
+Counted = Annotated[
+    int | None, typer.Option(metavar="N", help="Of the key, or of the tenant with all below it.")
+]
+Fit = Annotated[
+    Literal["clamp", "deny"] | None,
+    typer.Option(
+        help="What a budget cannot hold: its output is lowered to what is left, or it is refused."
+    ),
+]
+InputCount = Annotated[
+    Literal["bytes", "upstream"] | None,
+    typer.Option(help="What bounds an input that a budget cannot hold: its bytes, or a count."),
+]
 Unset = Annotated[
     list[str] | None,
     typer.Option(
@@ -71,29 +84,22 @@ def set_policy(
     unpriced: Priced = None,
     on_disconnect: Disconnect = None,
     attempts_max: Number = None,
+    concurrent_max: Counted = None,
+    requests_per_minute_max: Counted = None,
+    tokens_per_minute_max: Counted = None,
+    fit: Fit = None,
+    input_count: InputCount = None,
     unset: Unset = None,
     config: ConfigOption = None,
 ) -> None:
     """Say what a tenant or key may ask. What is not named stays as it is."""
-    given = {
-        "models": _names("models", models),
-        "service_tiers": _names("service_tiers", service_tiers),
-        "tools": _names("tools", tools),
-        "aliases": dict(map(_alias, alias)) if alias else None,
-        "max_output_tokens_default": max_output_tokens_default,
-        "max_output_tokens_cap": max_output_tokens_cap,
-        "max_tool_calls_default": max_tool_calls_default,
-        "max_tool_calls_cap": max_tool_calls_cap,
-        "over": over,
-        "background": background,
-        "store": store,
-        "websocket": websocket,
-        "unbounded": unbounded,
-        "unpriced": unpriced,
-        "on_disconnect": on_disconnect,
-        "attempts_max": attempts_max,
-    }
-    said = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, Any] = dict(locals())
+    from gateway.core.policy import ALLOW_LISTS, FIELDS
+
+    said = {name: options[name] for name in FIELDS if options.get(name) is not None}
+    said |= {name: _names(name, said[name]) for name in ALLOW_LISTS if name in said}
+    if alias:
+        said["aliases"] = dict(map(_alias, alias))
     _change(subject, said, unset or [], config)
 
 
@@ -151,9 +157,7 @@ def policies_of(config: "Path | None", *, may_create: bool = False) -> Iterator[
             raise WrongUsage(str(refused)) from None
 
 
-def _names(field: str, text: str | None) -> list[str] | None:
-    if text is None:
-        return None
+def _names(field: str, text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if "" in names:
         raise WrongUsage(f"{field}: write A,B; `--unset {field}` stops restricting them")

@@ -14,6 +14,7 @@ from gateway.core.strict import Json, refuse_look_alikes
 from gateway.core.toolset import tools_of
 
 NAMES_SHOWN_MAX = 8
+CUT_TAG = "gw_history_cut"  # of a hold whose input may be cut: its length bounds no chain
 POLICY_TAG = "gw_policy"  # of a hold whose request the policy changed: what is `told`
 CHANGEABLE = ("model", "service_tier", "store", "max_output_tokens", "max_tool_calls")
 _TOOL_FIELDS = frozenset({"type", "tools", "model"})
@@ -59,6 +60,17 @@ def admit(request: ResponseRequest, policy: Policy) -> Admitted:
         return Admitted(request=request)
     sent, body = request.rewritten({change.field: change.now for change in changes})
     return Admitted(request=sent, changes=changes, body=body)
+
+
+def lowered(admitted: Admitted, output_tokens: int) -> Admitted:
+    """The request with a lower `max_output_tokens`, because money is short."""
+    name = "max_output_tokens"
+    before = [change for change in admitted.changes if change.field == name]
+    was = before[0].was if before else admitted.request.max_output_tokens
+    request, body = admitted.request.rewritten({name: output_tokens})
+    kept = tuple(change for change in admitted.changes if change.field != name)
+    change = Change(field=name, was=was, now=output_tokens)
+    return Admitted(request=request, changes=(*kept, change), body=body)
 
 
 def require_price(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.core.policy import ALLOW_LISTS, CAPS, MANNERS, PERMISSIONS, Policy
+from gateway.core.policy import ALLOW_LISTS, CAPS, COUNTED, MANNERS, PERMISSIONS, Policy
 
 _CAPPED = ("max_output_tokens", "max_tool_calls")
 
@@ -28,6 +28,7 @@ class Effective:
 
     policy: Policy
     origins: dict[str, tuple[str, ...]]
+    counted: tuple[Level, ...] = ()  # who limits what is counted of all below it, root first
 
 
 _Said = list[tuple[str, Any]]  # subject and value, root first; never empty
@@ -57,6 +58,9 @@ def effective(levels: Sequence[Level]) -> Effective:
     return Effective(
         policy=Policy(**{name: value for name, (value, _) in results.items()}),
         origins={name: subjects for name, (_, subjects) in results.items()},
+        counted=tuple(
+            level for level in levels if any(getattr(level.policy, name) for name in COUNTED)
+        ),
     )
 
 

@@ -34,6 +34,9 @@ class Policy:
     max_output_tokens_cap: Count | None = None
     max_tool_calls_cap: Count | None = None
     attempts_max: Count | None = None
+    concurrent_max: Count | None = None  # open requests of a tenant, with all below it, or of a key
+    requests_per_minute_max: Count | None = None  # of the same
+    tokens_per_minute_max: Count | None = None  # of the same
     background: Permission | None = None
     store: Permission | None = None
     websocket: Permission | None = None
@@ -43,13 +46,23 @@ class Policy:
     max_output_tokens_default: OutputTokens | None = None
     max_tool_calls_default: Count | None = None
     over: Literal["clamp", "deny"] | None = None
+    fit: Literal["clamp", "deny"] | None = None
+    input_count: Literal["bytes", "upstream"] | None = None
     on_disconnect: Literal["drain", "cancel"] | None = None
 
 
 ALLOW_LISTS = ("models", "service_tiers", "tools")
-CAPS = ("max_output_tokens_cap", "max_tool_calls_cap", "attempts_max")
+COUNTED = ("concurrent_max", "requests_per_minute_max", "tokens_per_minute_max")  # by each level
+CAPS = ("max_output_tokens_cap", "max_tool_calls_cap", "attempts_max", *COUNTED)
 PERMISSIONS = ("background", "store", "websocket", "unbounded", "unpriced")
-MANNERS = ("max_output_tokens_default", "max_tool_calls_default", "over", "on_disconnect")
+MANNERS = (
+    "max_output_tokens_default",
+    "max_tool_calls_default",
+    "over",
+    "fit",
+    "input_count",
+    "on_disconnect",
+)
 FIELDS = tuple(field.name for field in fields(Policy))
 
 

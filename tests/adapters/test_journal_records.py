@@ -12,10 +12,10 @@ from gateway.adapters.journal_records import (
     to_record,
 )
 from gateway.adapters.rows import hold_row
-from gateway.adapters.work import Held, Opened, Posting, settled
+from gateway.adapters.work import Held, Kept, Opened, settled
 from tests import builders
 
-POSTINGS: list[Posting] = [
+POSTINGS: list[Kept] = [
     Held(row=hold_row(builders.hold(tags={"ü": "\x00"}), owner_id="me"), is_sent=True),
     Held(row=hold_row(builders.hold(price=None, hold_pusd=2**62), owner_id="me"), is_sent=True),
     Opened(request_id="a", response_id="resp_1"),
@@ -25,7 +25,7 @@ POSTINGS: list[Posting] = [
 
 
 @pytest.mark.parametrize("posting", POSTINGS, ids=lambda one: type(one).__name__)
-def test_there_and_back(posting: Posting) -> None:
+def test_there_and_back(posting: Kept) -> None:
     assert from_record(to_record(posting)) == posting
 
 
@@ -40,7 +40,7 @@ def test_an_older_release_lacks_a_column_and_a_newer_has_one_more() -> None:
     assert read == settled(builders.exchange(hold=_hold_of(read), first_byte_seconds=None))
 
 
-def _hold_of(posting: Posting) -> object:
+def _hold_of(posting: Kept) -> object:
     assert not isinstance(posting, Opened)
     return builders.hold(request_id=posting.row[0])
 

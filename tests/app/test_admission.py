@@ -8,7 +8,9 @@ import pytest
 
 from gateway.app.admission import Admission, Permit
 from gateway.cli.access import now_us
+from gateway.core.admit import CUT_TAG
 from gateway.core.bound import ITEM_OVERHEAD_TOKENS
+from gateway.core.budget import ConcurrencyLimit
 from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
 from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
 from gateway.core.inheritance import Effective, Level, effective
@@ -33,17 +35,33 @@ class OnePolicy:
         return effective([self._level])
 
 
+class KnownChains:
+    """Lengths of responses that a test says."""
+
+    def __init__(self, **tokens: int) -> None:
+        self._tokens = tokens
+
+    async def tokens(self, response_id: str, *, tenant: str, model: str) -> int | None:
+        assert (tenant, model) == ("acme/search", "gpt-test")
+        return self._tokens.get(response_id)
+
+
+NO_CHAINS = KnownChains()
+
+
 async def permitted(
     *,
     card: ModelPrice = CARD,
     is_unpriced_allowed: bool = False,
     policy: Policy = SILENT,
     client_request_id: str = "",
+    chains: Any = NO_CHAINS,
     **fields: Any,
 ) -> Permit:
     admission = Admission(
         book=PriceBook(version="book", cards={"gpt-test": (card,)}),
         policies=OnePolicy(policy),
+        chains=chains,
         is_unpriced_allowed=is_unpriced_allowed,
         now_us=now_us,
     )
@@ -86,6 +104,57 @@ async def test_a_hold_says_whose_what_and_how_much() -> None:
 async def test_what_the_body_refers_to_is_held_at_the_models_maximum() -> None:
     hold = await admitted(previous_response_id="resp_1", max_output_tokens=1)
     assert hold.hold_pusd == CARD.input_tokens_max * INPUT_PUSD + OUTPUT_PUSD
+
+
+async def test_a_chain_of_our_own_is_held_at_its_length() -> None:
+    fields: dict[str, Any] = {"previous_response_id": "resp_1", "max_output_tokens": 1}
+    hold = await admitted(chains=KnownChains(resp_1=5_000), **fields)
+    input_tokens = len(body(**fields)) + OVERHEAD_TOKENS + 5_000
+    assert hold.hold_pusd == input_tokens * INPUT_PUSD + OUTPUT_PUSD
+
+
+async def test_a_request_that_may_cut_its_history_says_so() -> None:
+    assert (await admitted(truncation="auto")).tags == {CUT_TAG: "true"}
+
+
+async def test_what_has_no_bound_says_what_would_give_it_one() -> None:
+    assert (await permitted()).terms.unbounded is None
+    tools = [{"type": "web_search"}]
+    card = price(tool_fees_pusd={"web_search": 1})
+    said = (await permitted(card=card, tools=tools)).terms.unbounded
+    assert said is not None
+    assert "send 'max_tool_calls'" in said
+    allowed = await permitted(card=card, tools=tools, policy=Policy(unbounded="allow"))
+    assert allowed.terms.unbounded is None
+    unpriced = await permitted(model="gpt-new", is_unpriced_allowed=True)
+    assert "no price" in (unpriced.terms.unbounded or "")
+    assert not unpriced.fits_output
+
+
+async def test_output_is_lowered_to_what_is_left() -> None:
+    permit = await permitted(policy=Policy(fit="clamp"), max_output_tokens=1000)
+    fitted = permit.fitted(permit.hold.hold_pusd - 500 * OUTPUT_PUSD)
+    assert fitted is not None
+    sent = json.loads(fitted.body)["max_output_tokens"]
+    assert 480 < sent <= 502  # the body may be shorter by a digit
+    assert fitted.hold.hold_pusd <= permit.hold.hold_pusd - 500 * OUTPUT_PUSD
+    assert fitted.hold.tags == {"gw_policy": f"max_output_tokens={sent} (was 1000)"}
+    assert permit.fitted(0) is None
+
+
+async def test_what_both_policy_and_budget_lowered_is_told_once() -> None:
+    policy = Policy(fit="clamp", max_output_tokens_cap=800)
+    permit = await permitted(policy=policy, max_output_tokens=1000)
+    fitted = permit.fitted(permit.hold.hold_pusd - 500 * OUTPUT_PUSD)
+    assert fitted is not None
+    (change,) = fitted.changes
+    assert (change.field, change.was) == ("max_output_tokens", 1000)
+
+
+async def test_the_upstreams_own_count_bounds_the_input() -> None:
+    permit = await permitted(max_output_tokens=1000)
+    assert permit.counted(7).hold.hold_pusd == 7 * INPUT_PUSD + 1000 * OUTPUT_PUSD
+    assert permit.counted(7).body == permit.body
 
 
 async def test_hosted_tools_are_held_with_their_fees() -> None:
@@ -172,9 +241,12 @@ async def test_the_policy_stands_over_the_setting(
 
 async def test_manners_are_told_to_who_sends() -> None:
     plain = await permitted()
-    assert (plain.cancels_on_disconnect, plain.attempts_max) == (False, 1)
-    told = await permitted(policy=Policy(on_disconnect="cancel", attempts_max=3))
-    assert (told.cancels_on_disconnect, told.attempts_max) == (True, 3)
+    assert (plain.fits_output, plain.counts_input) == (False, False)
+    policy = Policy(fit="clamp", input_count="upstream", concurrent_max=3)
+    told = await permitted(policy=policy)
+    assert told.decision.policy == policy
+    assert (told.fits_output, told.counts_input) == (True, True)
+    assert told.terms.concurrency == (ConcurrencyLimit(subject="acme", open_max=3),)
 
 
 @pytest.mark.parametrize(

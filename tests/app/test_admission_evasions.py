@@ -16,6 +16,7 @@ from gateway.core.inheritance import Level, effective
 from gateway.core.policy import Policy
 from gateway.core.prices import PriceBook
 from gateway.core.tenant import Tenant
+from tests.app.test_admission import NO_CHAINS
 from tests.builders import price, tenant
 
 POLICY = Policy(
@@ -42,7 +43,13 @@ class ThePolicy:
 
 
 async def permitted(body: bytes) -> Permit:
-    admission = Admission(book=BOOK, policies=ThePolicy(), is_unpriced_allowed=False, now_us=now_us)
+    admission = Admission(
+        book=BOOK,
+        policies=ThePolicy(),
+        chains=NO_CHAINS,
+        is_unpriced_allowed=False,
+        now_us=now_us,
+    )
     return await admission.admit(body, tenant=tenant(), request_id="req-1")
 
 

@@ -52,7 +52,7 @@ def plane(metrics: Metrics) -> DataPlane:
             attempts=FailedAttempts(per_minute_max=20),
         ),
         admission=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
-        ledger=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
+        holding=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         relay=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         metrics=metrics,
         bodies=Bodies(bytes_max=1024, total_bytes_max=2048),

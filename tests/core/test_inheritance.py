@@ -152,3 +152,8 @@ def test_whatever_is_in_force_has_an_origin_that_spoke(
 def test_one_level_alone_is_itself(one: Policy) -> None:
     policy = effective(of(one)).policy
     assert effective(of(policy)).policy == policy
+
+
+def test_who_counts_is_known_by_name() -> None:
+    levels = of(Policy(concurrent_max=5), Policy(over="deny"), Policy(tokens_per_minute_max=9))
+    assert effective(levels).counted == (levels[0], levels[2])

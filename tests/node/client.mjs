@@ -1,6 +1,6 @@
 // Drives the official SDK for Node.js: `node client.mjs INSTALLED/package.json < tasks`.
 //
-// Reads a JSON array of tasks, {url, key, verb, model, said}; writes one line of JSON for each: what
+// Reads a JSON array of tasks, {url, key, verb, model, said, retries}; writes one line of JSON for each: what
 // a program sees of the result, or of the error. Not here: what that should be, which the test says.
 
 import { readFileSync } from "node:fs";
@@ -47,8 +47,8 @@ function toldBy(error) {
   return { error: error.constructor.name, isOurs, status, code, param, type, message, body };
 }
 
-async function result({ url, key, verb, model, said }) {
-  const client = new OpenAI({ baseURL: url, apiKey: key, maxRetries: 0 });
+async function result({ url, key, verb, model, said, retries = 0 }) {
+  const client = new OpenAI({ baseURL: url, apiKey: key, maxRetries: retries });
   try {
     return { value: await VERBS[verb](client, { model, input: said }) };
   } catch (error) {

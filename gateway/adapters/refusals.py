@@ -1,0 +1,72 @@
+"""Why requests found no money, kept for a while: there is no entry to ask. Not here: refusing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, delete, select
+
+from gateway.adapters import schema
+from gateway.adapters.database import write_transaction
+from gateway.adapters.rows import Row, storable_text
+from gateway.core.exchange import Hold
+
+KEPT_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A request that could not be held. Times are Unix microseconds."""
+
+    request_id: str
+    at_us: int
+    tenant: str
+    key_id: str
+    model: str
+    code: str
+    hold_pusd: int
+    message: str
+    reasons: tuple[str, ...]  # how its worst case came about, a sentence for each part
+
+
+def refusal_row(hold: Hold, *, code: str, message: str, reasons: Sequence[str]) -> Row:
+    """The row of `schema.refusal`."""
+    said = {"hold_pusd": hold.hold_pusd, "message": message, "reasons": list(reasons)}
+    return (
+        hold.request_id,
+        hold.created_at_us,
+        hold.tenant,
+        hold.key_id,
+        storable_text(hold.model),
+        code,
+        storable_text(json.dumps(said, ensure_ascii=True)),
+    )
+
+
+def find_refusal(engine: Engine, request_id: str) -> Refusal | None:
+    """The refusal of a request, if it is kept."""
+    query = select(schema.refusal).where(schema.refusal.c.request_id == request_id)
+    with engine.connect() as connection:
+        row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    said = json.loads(row["document"])
+    names = ("request_id", "at_us", "tenant", "key_id", "model", "code")
+    return Refusal(
+        **{name: row[name] for name in names},
+        hold_pusd=said["hold_pusd"],
+        message=said["message"],
+        reasons=tuple(said["reasons"]),
+    )
+
+
+def forget_refusals(engine: Engine, *, kept_max: int = KEPT_MAX) -> None:
+    """Delete all but the newest."""
+    at_us = schema.refusal.c.at_us
+    oldest = select(at_us).order_by(at_us.desc()).offset(kept_max).limit(1)
+    with engine.connect() as connection:
+        until_us = connection.scalar(oldest)
+    if until_us is None:
+        return
+    with write_transaction(engine) as connection:
+        connection.execute(delete(schema.refusal).where(at_us <= until_us))

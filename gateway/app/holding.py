@@ -1,0 +1,74 @@
+"""Hop 4: the hold is placed, made to fit, or refused. Not here: what it is (`admission`)."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from gateway.adapters.ledger import Ledger
+from gateway.adapters.refusals import refusal_row
+from gateway.app.admission import Permit
+from gateway.core.errors import (
+    BudgetExhausted,
+    BudgetHeld,
+    ConcurrencyExceeded,
+    GatewayError,
+    Unbounded,
+)
+from gateway.core.request import ResponseRequest
+
+
+class Counter(Protocol):
+    """Who can say how long an input is."""
+
+    async def count(self, request: ResponseRequest) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Places holds; where money is short, by the policy's manners."""
+
+    ledger: Ledger
+    counter: Counter
+
+    async def place(self, permit: Permit) -> Permit:
+        """The request as it may be sent, its hold durable. Raises what `Ledger.hold` raises.
+
+        What was refused for its money can be asked about: the refusal is kept.
+        """
+        try:
+            return await self._placed_or_fitted(permit)
+        except (BudgetExhausted, BudgetHeld, Unbounded, ConcurrencyExceeded) as refused:
+            self._note(permit, refused)
+            raise
+
+    async def _placed_or_fitted(self, permit: Permit) -> Permit:
+        if not (permit.fits_output or permit.counts_input):
+            return await self._placed(permit, may_wait=True)
+        try:
+            return await self._placed(permit, may_wait=False)
+        except (BudgetExhausted, BudgetHeld) as refused:
+            permit = await self._tightened(permit, refused.left_pusd)
+        # Money moves meanwhile: this may have to wait, as others do.
+        return await self._placed(permit, may_wait=True)
+
+    async def _placed(self, permit: Permit, *, may_wait: bool) -> Permit:
+        terms = replace(permit.terms, may_wait=may_wait)
+        return replace(permit, hold=await self.ledger.hold(permit.hold, terms))
+
+    async def _tightened(self, permit: Permit, left_pusd: int) -> Permit:
+        """With a shorter worst case: by the upstream's own count of its input, by less output."""
+        if permit.counts_input:
+            tokens = await self.counter.count(permit.decision.admitted.request)
+            permit = permit if tokens is None else permit.counted(tokens)
+        if permit.fits_output and permit.hold.hold_pusd > left_pusd:
+            permit = permit.fitted(left_pusd) or permit
+        return permit
+
+    def _note(self, permit: Permit, refused: GatewayError) -> None:
+        worst = permit.decision.bound
+        row = refusal_row(
+            permit.hold,
+            code=refused.code,
+            message=refused.message,
+            reasons=() if worst is None else worst.reasons,
+        )
+        self.ledger.note(row)
