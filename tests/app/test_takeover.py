@@ -42,11 +42,13 @@ async def test_what_is_settled_is_posted_and_what_is_held_is_handed_on(
         ledger=ledger, engine=engine, state_dir=tmp_path, heir=heir, pause_seconds=0
     )
     running = asyncio.ensure_future(takeover.run())
-    await is_handed.wait()
+    async with asyncio.timeout(5):
+        await is_handed.wait()
     is_handed.clear()
     late = builders.hold()
     await ledger.replay([Held(row=hold_row(late, owner_id="later"), is_sent=True)])
-    await is_handed.wait()
+    async with asyncio.timeout(5):
+        await is_handed.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await ledger.aclose()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import UpstreamTimeout, UpstreamUnavailable
-from gateway.core.exchange import Basis, Outcome
+from gateway.core.exchange import STORE_TAG, Basis, Outcome
 from gateway.core.life import Life
 from tests.builders import hold
 from tests.fakes.told import (
@@ -32,6 +32,14 @@ def test_a_stream_that_broke_off_can_be_asked_for_later() -> None:
     assert (exchange.outcome, exchange.basis) == (Outcome.ABORTED, Basis.WORST_CASE)
     assert (exchange.reason, exchange.recoverable) == ("upstream_reset", True)
     assert exchange.cost_pusd == life.hold.hold_pusd
+
+
+def test_what_the_upstream_does_not_keep_cannot_be_asked_for() -> None:
+    life = begun(tags={STORE_TAG: "false"})
+    life.chunk(BEFORE, 11.0)
+    life.ended(reason="gateway_stopped")
+    exchange = settled(life)
+    assert (exchange.response_id, exchange.recoverable) == ("resp_1", False)
 
 
 def test_a_broken_stream_does_not_end_its_last_event() -> None:

@@ -140,8 +140,8 @@ def make_key(engine: Engine, tenant: str = TENANT) -> str:
     return directory.issue_key(tenant).text
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], bool], *, seconds_max: float = WAIT_SECONDS_MAX) -> None:
     """Wait for a condition that nothing announces."""
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
+    async with asyncio.timeout(seconds_max):
         while not holds():
             await asyncio.sleep(0.01)
