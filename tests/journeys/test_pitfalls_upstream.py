@@ -168,6 +168,27 @@ async def test_p21_a_usage_that_is_only_said_is_none(shared_stage: Stage, place:
     assert (entry.input_tokens, entry.output_tokens) == (7, 5)
 
 
+NEW_EVENT = json.dumps({"type": "response.of_tomorrow", "response": response(usage=DECOY)}).encode()
+NO_EVENTS = {
+    "comments": b": ping\n\n" + COMPLETED.replace(b"data: ", b": within\n:data: not this\ndata: "),
+    "done": COMPLETED + b"data: [DONE]\n\n",
+    "unknown": COMPLETED + b"event: response.of_tomorrow\ndata: " + NEW_EVENT + b"\n\n",
+    "unnamed": b"data: " + NEW_EVENT + b"\n\nevent: keepalive\ndata: {}\n\n" + COMPLETED,
+    "error": b'event: error\ndata: {"type": "error", "code": "slow"}\n\n' + COMPLETED,
+}
+
+
+@pytest.mark.parametrize("kind", NO_EVENTS)
+async def test_p22_what_is_no_terminal_event_passes_and_changes_nothing(
+    shared_stage: Stage, kind: str
+) -> None:
+    count = len(shared_stage.entries())
+    await replayed(shared_stage, NO_EVENTS[kind], name=f"p22-{kind}")
+    entry = (await shared_stage.settled(count + 1))[-1]
+    assert (entry.outcome, entry.basis, entry.problem) == ("completed", "reported", None)
+    assert (entry.input_tokens, entry.output_tokens) == (7, 5)
+
+
 async def cut_at(on: Stage, offset: int) -> tuple[int, Caller]:
     how = "cut" if offset % 2 else "reset"
     asked = body(f"[sim: {how}={offset}; output=40]", stream_options={"include_obfuscation": False})
