@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -52,12 +53,18 @@ def crew(*arguments: str) -> Iterator[Crew]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     with process:
+        # Also of workers that nobody ends: they would keep what is read open for ever.
+        watchdog = threading.Timer(SECONDS_MAX, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog.start()
         try:
             yield Crew(process)
         finally:
-            process.terminate()
+            watchdog.cancel()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_all_are_ready_before_it_is_said() -> None:
