@@ -31,7 +31,7 @@ from gateway.core.exchange import Exchange, Hold, void
 
 log = logging.getLogger(__name__)
 
-HOLD_SECONDS_MAX = 0.25
+HOLD_SECONDS_MAX = 0.22  # so that a refusal is there within a quarter of a second
 SETTLE_SECONDS_MAX = 0.25
 ABANDONED = "hold_abandoned"
 
