@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = (ROOT / "requirements.lock").read_text()
 CHECKS = (ROOT / "tests" / "requirements.lock").read_text()
-WANTED = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["demo"]]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+WANTED = [*PROJECT["project"]["dependencies"], *EXTRAS["demo"], *EXTRAS["redis"]]
 HASHES = r"(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
 PIN = re.compile(rf"^([\w.-]+)==(\S+)[^\n]*\\\n{HASHES}", re.MULTILINE)
 

@@ -29,6 +29,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gateway_unpriced_requests_total": ("Exchanges without a cost.", ("model",)),
     "gateway_holds_expired_total": ("Holds whose response's end was not seen.", ("resolution",)),
     "gateway_ledger_failures_total": ("Ledger batches that did not commit.", ()),
+    "gateway_store_failures_total": ("Times the store of limits per minute was silent.", ()),
     "gateway_label_overflow_total": ("Label values folded into `other`.", ("label",)),
 }
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -109,6 +110,7 @@ BORN: dict[str, tuple[tuple[str, ...], ...]] = {
     "gateway_holds_expired_total": (("retrieved", "worst_case", "void"),),
     "gateway_label_overflow_total": (("tenant", "model", "reason", "route", "upstream", "budget"),),
     "gateway_ledger_failures_total": (),
+    "gateway_store_failures_total": (),
     "gateway_ledger_queue_depth": (),
     "gateway_journal_bytes": (),
     "gateway_ledger_batch_seconds": (),

@@ -167,6 +167,10 @@ class Metrics:
         """The ledger did not do what it was asked."""
         self._counters["gateway_ledger_failures_total",].inc()
 
+    def store_failed(self) -> None:
+        """The store of limits per minute did not answer."""
+        self._counters["gateway_store_failures_total",].inc()
+
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Ask for the ledger's queue depth at each scrape."""
         self._watched.append((self._gauges["gateway_ledger_queue_depth",], depth))

@@ -17,7 +17,7 @@ from gateway.core.admit import (
 from gateway.core.bound import Bound, BoundInput, bound, output_that_fits
 from gateway.core.budget import ConcurrencyLimit, Terms
 from gateway.core.exchange import CLIENT_REQUEST_TAG, STORE_TAG, Hold
-from gateway.core.inheritance import Effective
+from gateway.core.inheritance import Effective, Level
 from gateway.core.policy import Policy
 from gateway.core.prices import ModelPrice, PriceBook
 from gateway.core.request import ResponseRequest
@@ -34,6 +34,12 @@ class ChainSource(Protocol):
     """Where the length of a response is found."""
 
     async def tokens(self, response_id: str, *, tenant: str, model: str) -> int | None: ...
+
+
+class MinuteLimits(Protocol):
+    """What refuses the requests of a minute that are too many."""
+
+    async def admit(self, levels: tuple[Level, ...], *, key_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +159,7 @@ class Admission:
         book: PriceBook,
         policies: PolicySource,
         chains: ChainSource,
+        minutes: MinuteLimits,
         is_unpriced_allowed: bool,
         now_us: Callable[[], int],  # the database's clock: prices and periods go by it
     ) -> None:
@@ -160,12 +167,16 @@ class Admission:
         self._book = book
         self._policies = policies
         self._chains = chains
+        self._minutes = minutes
         self._is_unpriced_allowed = is_unpriced_allowed
 
     async def admit(
         self, body: bytes, *, tenant: Tenant, request_id: str, client_request_id: str = ""
     ) -> Permit:
-        """The hold that the ledger must make durable. Raises InvalidRequest and its kinds."""
+        """The hold that the ledger must make durable.
+
+        Raises InvalidRequest and its kinds, or RateExceeded for a request that would be one.
+        """
         effective = await self._policies.find(tenant)
         now_us = self._now_us()
         decision = decide(
@@ -175,6 +186,7 @@ class Admission:
             is_unpriced_allowed=self._is_unpriced_allowed,
             now_us=now_us,
         )
+        await self._minutes.admit(effective.counted, key_id=tenant.key_id)
         decision = await self._continued(decision, tenant)
         admitted, request = decision.admitted, decision.admitted.request
         hold = Hold(

@@ -26,6 +26,7 @@ from gateway.adapters.ledger import Ledger
 from gateway.adapters.logs import log_exchange
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
+from gateway.adapters.minutes import Minutes, store_for
 from gateway.adapters.owners import Owner
 from gateway.adapters.policy_cache import PolicyCache
 from gateway.adapters.pricefile import load_prices
@@ -110,7 +111,10 @@ class _Parts:
         self.metrics.watch_journal(lambda: self.ledger.journal_bytes)
         self.upstream = _upstream(settings)
         self.chains = Chains(self.engine)
-        sinks = (self.metrics, log_exchange, self.chains)
+        self.minutes = Minutes(
+            store_for(settings.limits.store_url), on_failure=self.metrics.store_failed
+        )
+        sinks = (self.metrics, log_exchange, self.chains, self.minutes)
         self.reconciler = self._make_reconciler(sinks)
         self.takeover = self._make_takeover()
         self.relay = self._make_relay(sinks)
@@ -120,6 +124,7 @@ class _Parts:
                 book=self.book,
                 policies=self.policies,
                 chains=self.chains,
+                minutes=self.minutes,
                 is_unpriced_allowed=settings.policy.unpriced == "record",
                 now_us=self.ledger.now_us,
             ),
@@ -217,7 +222,12 @@ class _Parts:
             async with asyncio.TaskGroup() as tasks:
                 standing = [
                     tasks.create_task(each)
-                    for each in (self.reconciler.run(), self.takeover.run(), self._sample())
+                    for each in (
+                        self.reconciler.run(),
+                        self.takeover.run(),
+                        self.minutes.run(),
+                        self._sample(),
+                    )
                 ]
                 yield
                 # Exchanges that were cancelled at the deadline have yet to settle.
@@ -227,6 +237,7 @@ class _Parts:
         finally:
             await self.ledger.aclose()
             await self.upstream.aclose()
+            await self.minutes.aclose()
             self.owner.release()
             self.engine.dispose()
 

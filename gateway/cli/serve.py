@@ -47,6 +47,7 @@ def serve(
 def _serve(
     settings: "Settings", listeners: list[socket], worker: "server.Worker | None" = None
 ) -> None:
+    from gateway.adapters.minutes import StoreUnusable
     from gateway.adapters.pricefile import PriceFileInvalid
     from gateway.adapters.upstream import CaFileUnusable
     from gateway.app import server
@@ -54,7 +55,7 @@ def _serve(
 
     try:
         server.serve(settings, listeners, worker=worker)
-    except (CaFileUnusable, PriceFileInvalid, SecretUnreadable) as refused:
+    except (CaFileUnusable, PriceFileInvalid, SecretUnreadable, StoreUnusable) as refused:
         raise SettingsRefused(str(refused)) from None
 
 

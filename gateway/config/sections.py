@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from gateway.core.address import networks
 
 _WEEK_SECONDS = 604_800
+STORE_SCHEMES = ("redis", "rediss", "valkey", "valkeys")
 
 
 class Secret(SecretStr):
@@ -176,6 +177,19 @@ class Limits(Section):
     """How long a client's unused connection is kept."""
     rows_per_page: Count = 100
     """Rows of one page of a listing."""
+    store_url: str | None = None
+    """A Redis or Valkey that counts requests and tokens per minute for all processes, as
+    redis://HOST:6379/0; else each process counts its own."""
+
+    @field_validator("store_url")
+    @classmethod
+    def _is_store(cls, url: str | None) -> str | None:
+        address = None if url is None else urlsplit(url)
+        if address is None or (
+            address.scheme in STORE_SCHEMES and address.hostname and address.port
+        ):
+            return url
+        raise ValueError("must be an address like redis://127.0.0.1:6379/0")
 
     @model_validator(mode="after")
     def _has_room_for_one(self) -> Self:

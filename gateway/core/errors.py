@@ -14,6 +14,7 @@ GatewayError
 ├── BudgetExhausted             429  spent: repeating it before the period ends is in vain
 ├── BudgetHeld                  429  only the holds of other requests are in the way
 ├── ConcurrencyExceeded         429  as many requests are open as may be
+├── RateExceeded                429  as much was asked for in the minute as may be
 ├── TooManyFailedAttempts       429  an address that shows no valid key
 ├── HeadersTooLarge             431
 ├── VersionNotServed            505  HTTP/1.0 has no way to send a stream
@@ -158,6 +159,19 @@ class ConcurrencyExceeded(GatewayError):
     default_code = "concurrency_exceeded"
     should_retry = True
     retry_after_ms = 1000
+
+
+class RateExceeded(GatewayError):
+    """As much was asked for in this minute as may be; try again when it has ended."""
+
+    status = 429
+    kind = "rate_limit_error"
+    default_code = "rate_limit_exceeded"
+    should_retry = True
+
+    def __init__(self, message: str, *, retry_after_ms: int) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
 
 
 class TooManyFailedAttempts(GatewayError):

@@ -46,7 +46,18 @@ class KnownChains:
         return self._tokens.get(response_id)
 
 
+class NoMinutes:
+    """Any number of requests a minute; it remembers whose they were."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[Level, ...], str]] = []
+
+    async def admit(self, levels: tuple[Level, ...], *, key_id: str) -> None:
+        self.asked.append((levels, key_id))
+
+
 NO_CHAINS = KnownChains()
+NO_MINUTES = NoMinutes()
 
 
 async def permitted(
@@ -56,12 +67,14 @@ async def permitted(
     policy: Policy = SILENT,
     client_request_id: str = "",
     chains: Any = NO_CHAINS,
+    minutes: Any = NO_MINUTES,
     **fields: Any,
 ) -> Permit:
     admission = Admission(
         book=PriceBook(version="book", cards={"gpt-test": (card,)}),
         policies=OnePolicy(policy),
         chains=chains,
+        minutes=minutes,
         is_unpriced_allowed=is_unpriced_allowed,
         now_us=now_us,
     )
@@ -267,3 +280,12 @@ async def test_a_hold_knows_whether_its_response_can_be_asked_for(
 async def test_the_client_s_own_id_is_kept_with_the_hold() -> None:
     assert (await permitted(client_request_id="mine")).hold.tags == {CLIENT_REQUEST_TAG: "mine"}
     assert (await permitted()).hold.tags == {}
+
+
+async def test_a_minute_counts_what_would_be_sent() -> None:
+    minutes = NoMinutes()
+    policy = Policy(requests_per_minute_max=2)
+    await permitted(minutes=minutes, policy=policy)
+    with pytest.raises(InvalidRequest):
+        await permitted(minutes=minutes, policy=policy, model=1)
+    assert minutes.asked == [((Level(subject="acme", policy=policy),), "k00000000001")]

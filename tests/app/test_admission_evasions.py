@@ -12,11 +12,9 @@ import pytest
 from gateway.app.admission import Admission, Permit
 from gateway.cli.access import now_us
 from gateway.core.errors import InvalidRequest
-from gateway.core.inheritance import Level, effective
 from gateway.core.policy import Policy
 from gateway.core.prices import PriceBook
-from gateway.core.tenant import Tenant
-from tests.app.test_admission import NO_CHAINS
+from tests.app.test_admission import NO_CHAINS, NO_MINUTES, OnePolicy
 from tests.builders import price, tenant
 
 POLICY = Policy(
@@ -37,16 +35,12 @@ BOOK = PriceBook(
 )
 
 
-class ThePolicy:
-    async def find(self, tenant: Tenant) -> Any:
-        return effective([Level(subject="acme", policy=POLICY)])
-
-
 async def permitted(body: bytes) -> Permit:
     admission = Admission(
         book=BOOK,
-        policies=ThePolicy(),
+        policies=OnePolicy(POLICY),
         chains=NO_CHAINS,
+        minutes=NO_MINUTES,
         is_unpriced_allowed=False,
         now_us=now_us,
     )

@@ -86,3 +86,18 @@ def test_the_room_for_all_bodies_takes_one_at_least() -> None:
     assert Limits(request_bytes_max=5000, request_total_bytes_max=5000)
     with pytest.raises(ValidationError, match="must be at least request_bytes_max"):
         Limits(request_bytes_max=5000, request_total_bytes_max=4999)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1:6379/0", "rediss://me:word@host:6380", "valkey://host:6379"]
+)
+def test_known_stores(url: str) -> None:
+    assert Limits(store_url=url).store_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://host/0", "redis://:6379", "async+redis://host:1", "memory://", "redis://h:x"]
+)
+def test_other_stores_are_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        Limits(store_url=url)

@@ -41,7 +41,8 @@ def test_every_error_has_its_own_words_and_code() -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_blame_follows_the_status(kind: type[GatewayError]) -> None:
     is_ours = kind.status >= 500 and kind.default_code != "http_version_not_served"
-    assert (kind.kind in {"invalid_request_error", "rate_limit_error"}) is not is_ours
+    theirs = {"invalid_request_error", "rate_limit_error", "insufficient_quota"}
+    assert (kind.kind in theirs) is not is_ours
 
 
 def test_the_docstring_is_the_message() -> None:
