@@ -63,8 +63,11 @@ class Legs:
         return known is None or any(one.budget.is_hard for one in _on_path(known, claim))
 
     def forget(self) -> None:
-        """What the last transaction began may not be there."""
-        self._known, self.is_stale = None, True
+        """What the last transaction read or began may not be there."""
+        self.is_stale = True
+        for known in (self._known or {}).values():
+            for one in known:
+                one.periods.clear()
 
     def find(self, claim: Claim) -> tuple[Leg, ...] | None:
         """The legs in the order of their ids; None where a period has yet to be looked up."""
