@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from gateway.adapters import schema
 from gateway.adapters.database import insert_into
-from gateway.adapters.rows import UNPRICED_MODEL, Row, legs_from_text
+from gateway.adapters.rows import UNPRICED_MODEL, Row, Value, legs_from_text
 from gateway.adapters.work import Settled
 from gateway.core.budget import Leg
 from gateway.core.exchange import Basis
@@ -35,7 +35,10 @@ def corrections(
     connection: Connection, late: Sequence[Settled], *, now_us: int
 ) -> list[Correction]:
     """Write down what late settlements say of entries that were the worst case; each once."""
-    true = {one.row[0]: one for one in late if one.basis in _TRUE and one.cost_pusd is not None}
+    true: dict[Value, int] = {}
+    for one in late:
+        if one.basis in _TRUE and one.cost_pusd is not None:
+            true.setdefault(one.row[0], one.cost_pusd)
     if not true:
         return []
     table = schema.entry.c
@@ -47,9 +50,7 @@ def corrections(
     rows = connection.execute(query.order_by(table.request_id)).mappings().all()
     found = []
     for row in rows:
-        cost_pusd = true[row["request_id"]].cost_pusd
-        assert cost_pusd is not None
-        correction = _correction(row, cost_pusd - row["cost_pusd"])
+        correction = _correction(row, true[row["request_id"]] - row["cost_pusd"])
         if _is_new(connection, row["request_id"], correction.delta_pusd, now_us):
             found.append(correction)
     return found

@@ -75,17 +75,18 @@ class Bench:
 
     def assign(self, connection: Connection, work: Work) -> None:
         """Find the legs of all that is held and settled."""
+        new = {name: one for name, one in work.settled.items() if name not in work.legs}
+        silent = [name for name, one in new.items() if one.legs is None]
+        if silent:  # they are posted at once, so what changed is heard before
+            self.poll(connection)
         self._legs.refresh(connection)
         for name, held in work.held.items():
             if name not in work.settled:
                 work.legs[name] = self._found(connection, held.claim)
-        said = {name: one.legs for name, one in work.settled.items() if name not in work.legs}
-        silent = [name for name, legs in said.items() if legs is None]
         pinned = _pinned(connection, silent) if silent else {}
-        for name, legs in said.items():
-            found = pinned.get(name) if legs is None else legs
-            claim = work.settled[name].claim
-            work.legs[name] = self._found(connection, claim) if found is None else found
+        for name, one in new.items():
+            legs = pinned.get(name) if one.legs is None else one.legs
+            work.legs[name] = self._found(connection, one.claim) if legs is None else legs
 
     def rolled_back(self) -> None:
         """What the transaction began is not there."""

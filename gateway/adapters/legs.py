@@ -81,14 +81,14 @@ class Legs:
 
     def look_up(self, connection: Connection, claim: Claim) -> tuple[Leg, ...]:
         """The same, from the database; a period that has not begun begins."""
+        legs = []
         for known in _on_path(self._known or {}, claim):
-            if known.period_at(claim.at_us) is None:
-                known.periods.append(_period(connection, known.budget, claim.at_us))
-                known.periods.sort(key=lambda period: period.start_us)
-                del known.periods[:-PERIODS_KEPT_MAX]
-        legs = self.find(claim)
-        assert legs is not None
-        return legs
+            period = known.period_at(claim.at_us)
+            if period is None:
+                period = _period(connection, known.budget, claim.at_us)
+                known.periods = sorted([*known.periods, period], key=_start)[-PERIODS_KEPT_MAX:]
+            legs.append((known.budget.id, period.start_us))
+        return tuple(sorted(legs))
 
     @property
     def budgets(self) -> dict[str, Budget]:
@@ -121,6 +121,10 @@ def budget_from(row: RowMapping) -> Budget:
     )
 
 
+def _start(period: Period) -> int:
+    return period.start_us
+
+
 def _contains(period: Period, at_us: int) -> bool:
     return period.start_us <= at_us and (period.end_us is None or at_us < period.end_us)
 
@@ -128,18 +132,17 @@ def _contains(period: Period, at_us: int) -> bool:
 def _period(connection: Connection, budget: Budget, at_us: int) -> Period:
     """The period in which a moment counts, begun if need be."""
     table = schema.budget_period.c
-    rows = connection.execute(
+    row = connection.execute(
         select(table.period_start_us, table.period_end_us)
-        .where(table.budget_id == budget.id)
+        .where(table.budget_id == budget.id, table.period_start_us <= at_us)
         .order_by(table.period_start_us.desc())
-        .limit(PERIODS_KEPT_MAX)
-    )
-    begun = [Period(start_us=row.period_start_us, end_us=row.period_end_us) for row in rows]
-    for period in begun:
-        if _contains(period, at_us):
-            return period
-    ends = [one.end_us for one in begun if one.end_us is not None and one.end_us <= at_us]
-    period = period_at(budget.period, budget.zone, at_us, after_us=max(ends, default=None))
+        .limit(1)
+    ).first()
+    before = None if row is None else Period(start_us=row[0], end_us=row[1])
+    if before is not None and _contains(before, at_us):
+        return before
+    after_us = None if before is None else before.end_us
+    period = period_at(budget.period, budget.zone, at_us, after_us=after_us)
     _begin(connection, budget, period)
     return period
 

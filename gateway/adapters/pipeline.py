@@ -100,7 +100,7 @@ class PipelinedPoster:
         told = self._first_trip(driver, work, judge)
         if judge.is_stale:
             judge.assign(connection, work)
-        late = [one for name, one in work.settled.items() if name not in told.fresh]
+        late = work.late(told.fresh)
         told.corrections = corrections(connection, late, now_us=judge.now_us)
         _ask_for_more(driver, work, told)
         decided = docket.decide(work, told, judge)

@@ -116,7 +116,7 @@ class Poster:
             told = Told(accounts={})
             if work.settled:
                 self._settle(cursor, work, told, is_replay=is_replay)
-            late = [one for name, one in work.settled.items() if name not in told.fresh]
+            late = work.late(told.fresh)
             told.corrections = corrections(connection, late, now_us=judge.now_us)
             self._ask(cursor, work, told, is_replay=is_replay)
             decided = docket.decide(work, told, judge)

@@ -3,7 +3,7 @@
 Not here: the statements that write them (`posting`, `pipeline`), or what they come to (`docket`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,11 +127,16 @@ class Work:
     opened: dict[str, str] = field(default_factory=dict)
     settled: dict[Value, Settled] = field(default_factory=dict)
     noted: list[Row] = field(default_factory=list)
+    again: list[Settled] = field(default_factory=list)  # of ids that were settled before in it
     legs: dict[Value, tuple[Leg, ...]] = field(default_factory=dict)  # of what is held and settled
 
     def accounts(self) -> list[Leg]:
         """Every leg of the batch, in the order in which rows are locked."""
         return sorted({leg for legs in self.legs.values() for leg in legs})
+
+    def late(self, fresh: Collection[Value]) -> list[Settled]:
+        """Settlements of what was posted before, by this batch or another."""
+        return [*(one for name, one in self.settled.items() if name not in fresh), *self.again]
 
     def limited(self) -> list[str]:
         """Whose open holds are to be counted, in the order of locks."""
@@ -147,7 +152,8 @@ def in_order(batch: Sequence[Posting]) -> Work:
         if isinstance(posting, Held):
             work.held.setdefault(posting.row[0], posting)
         elif isinstance(posting, Settled):
-            work.settled.setdefault(posting.row[0], posting)
+            if work.settled.setdefault(posting.row[0], posting) is not posting:
+                work.again.append(posting)
         elif isinstance(posting, Noted):
             work.noted.append(posting.row)
         else:

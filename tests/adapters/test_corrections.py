@@ -10,14 +10,15 @@ from gateway.adapters.corrections import Correction, corrections
 from gateway.adapters.database import write_transaction
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.work import settled
-from gateway.core.exchange import Basis, Hold
+from gateway.core.exchange import Basis, Exchange, Hold
 from tests import builders
 from tests.fakes import ledgerview
 
 
-def correct(engine: Engine, hold: Hold, **late: Any) -> list[Correction]:
+def correct(engine: Engine, hold: Hold, *more: Exchange, **late: Any) -> list[Correction]:
+    said = [settled(one) for one in (builders.exchange(hold=hold, **late), *more)]
     with write_transaction(engine) as connection:
-        return corrections(connection, [settled(builders.exchange(hold=hold, **late))], now_us=7)
+        return corrections(connection, said, now_us=7)
 
 
 @pytest.mark.parametrize("basis", [Basis.REPORTED, Basis.RETRIEVED])
@@ -25,7 +26,8 @@ async def test_what_the_worst_case_was_off_by(engine: Engine, ledger: Ledger, ba
     hold = await ledger.hold(builders.hold(hold_pusd=100))
     lost = builders.exchange(hold=hold, basis=Basis.WORST_CASE, cost_pusd=100, service_tier=None)
     await ledger.settle(lost)
-    (found,) = correct(engine, hold, basis=basis, cost_pusd=30)
+    other = builders.exchange(hold=hold, cost_pusd=40)
+    (found,) = correct(engine, hold, other, basis=basis, cost_pusd=30)
     assert (found.legs, found.delta_pusd, sum(found.counts)) == ((), -70, -70)
     hour = builders.AT_US // schema.HOUR_US
     assert found.cell == (hour, "acme/search", "k00000000001", "gpt-test", "")

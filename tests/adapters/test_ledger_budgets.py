@@ -157,7 +157,8 @@ async def test_late_truth_corrects_the_worst_case_once(engine: Engine, ledger: L
 async def test_a_settlement_without_its_hold_counts_where_it_belongs(
     engine: Engine, ledger: Ledger
 ) -> None:
-    set_budget(engine)
+    await ledger.hold(builders.hold(tenant="beta"))
+    set_budget(engine)  # which is no news yet to the ledger
     unplaced = builders.hold(hold_pusd=60, legs=None)
     await ledger.settle(builders.exchange(hold=unplaced, cost_pusd=25))
     assert figures(engine) == (0, 25, 0)

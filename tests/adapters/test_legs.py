@@ -83,6 +83,10 @@ def test_few_periods_are_kept_in_memory(engine: Engine) -> None:
         found(engine, legs, claim(at_us=NOON_US + day * DAY_US))
     assert legs.find(claim()) is None
     assert legs.find(claim(at_us=NOON_US + 9 * DAY_US)) is not None
+    # a journal that is found late: it counts where it belongs, however long ago
+    assert found(engine, legs, claim()) == (("1-org", NOON_US - DAY_US // 2),)
+    assert found(engine, Legs(), claim()) == (("1-org", NOON_US - DAY_US // 2),)
+    assert len(ledgerview.rows(engine, schema.budget_period)) == 10
 
 
 def test_budgets_are_read_again_when_one_has_changed(engine: Engine) -> None:

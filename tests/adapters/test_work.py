@@ -3,6 +3,7 @@
 from gateway.adapters.rows import hold_row
 from gateway.adapters.work import Held, Opened, added_up, in_order, settled
 from gateway.core.budget import ConcurrencyLimit, Terms
+from gateway.core.exchange import Basis
 from tests import builders
 
 LEGS = (("1-org", 0), ("9-key", 5))
@@ -17,6 +18,17 @@ def test_of_several_with_one_id_the_first_counts() -> None:
     work = in_order([first, Opened(request_id="a", response_id="resp_1"), second])
     assert work.held == {"a": first}
     assert work.opened == {"a": "resp_1"}
+
+
+def test_a_settlement_that_comes_again_in_the_same_batch_is_late() -> None:
+    guess, truth = (
+        settled(builders.exchange(hold=builders.hold(request_id="a"), basis=basis))
+        for basis in (Basis.WORST_CASE, Basis.REPORTED)
+    )
+    work = in_order([guess, truth])
+    assert work.settled == {"a": guess}
+    assert work.late(fresh={"a"}) == [truth]
+    assert work.late(fresh=()) == [guess, truth]
 
 
 def test_settlements_are_in_the_order_of_their_ids() -> None:

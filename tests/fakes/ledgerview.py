@@ -5,9 +5,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, Table, select
+from sqlalchemy import Connection, Engine, RowMapping, Table, select
 
 from gateway.adapters import schema
+from gateway.core.budget import Leg
+
+Source = Engine | Connection  # a connection: within what it sees
 
 SUMS = (
     "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
@@ -15,21 +18,23 @@ SUMS = (
 )  # fmt: skip
 
 
-def rows(engine: Engine, table: Table) -> list[RowMapping]:
-    with engine.connect() as connection:
-        return list(connection.execute(select(table)).mappings())
+def rows(source: Source, table: Table) -> list[RowMapping]:
+    if isinstance(source, Connection):
+        return list(source.execute(select(table)).mappings())
+    with source.connect() as connection:
+        return rows(connection, table)
 
 
-def ids(engine: Engine, table: Table) -> set[str]:
-    return {row["request_id"] for row in rows(engine, table)}
+def ids(source: Source, table: Table) -> set[str]:
+    return {row["request_id"] for row in rows(source, table)}
 
 
-def audit(engine: Engine) -> None:
+def audit(source: Source) -> None:
     """No id is both held and posted; hours and budgets are the sums of what counts there."""
-    assert not ids(engine, schema.hold) & ids(engine, schema.entry)
-    assert rollup(engine) == summed(engine)
-    held, spent = by_leg(engine)
-    for row in rows(engine, schema.budget_period):
+    assert not ids(source, schema.hold) & ids(source, schema.entry)
+    assert rollup(source) == summed(source)
+    held, spent = by_leg(source)
+    for row in rows(source, schema.budget_period):
         leg = row["budget_id"], row["period_start_us"]
         assert row["held_pusd"] == held.pop(leg, 0), leg
         assert row["spent_pusd"] == spent.pop(leg, 0), leg
@@ -39,46 +44,60 @@ def audit(engine: Engine) -> None:
     assert not spent
 
 
-def by_leg(engine: Engine) -> tuple[Counter[Any], Counter[Any]]:
+def accounts(source: Source) -> dict[Leg, tuple[int, bool, int, int, int]]:
+    """Limit, whether it is hard, and what is held, spent and excess, of every budget's period."""
+    return {
+        (row["budget_id"], row["period_start_us"]): (
+            row["limit_pusd"],
+            row["is_hard"],
+            row["held_pusd"],
+            row["spent_pusd"],
+            row["excess_pusd"],
+        )
+        for row in rows(source, schema.budget_period)
+    }
+
+
+def by_leg(source: Source) -> tuple[Counter[Any], Counter[Any]]:
     """What holds and entries say is held and spent of each budget's period."""
     held: Counter[Any] = Counter()
     spent: Counter[Any] = Counter()
-    for row in rows(engine, schema.hold):
+    for row in rows(source, schema.hold):
         for leg in json.loads(row["legs"]):
             held[tuple(leg)] += row["hold_pusd"]
-    corrected = corrections(engine)
-    for row in rows(engine, schema.entry):
+    corrected = corrections(source)
+    for row in rows(source, schema.entry):
         cost_pusd = row["hold_pusd"] if row["cost_pusd"] is None else row["cost_pusd"]
         for leg in json.loads(row["legs"]):
             spent[tuple(leg)] += cost_pusd + corrected[row["request_id"]]
     return held, spent
 
 
-def corrections(engine: Engine) -> Counter[str]:
+def corrections(source: Source) -> Counter[str]:
     found: Counter[str] = Counter()
-    for row in rows(engine, schema.adjustment):
+    for row in rows(source, schema.adjustment):
         found[row["request_id"]] += row["delta_pusd"]
     return found
 
 
-def assert_kept(engine: Engine, promised: Iterable[str]) -> None:
+def assert_kept(source: Source, promised: Iterable[str]) -> None:
     """What `ledgerload` said is there, once."""
-    holds, entries = ids(engine, schema.hold), ids(engine, schema.entry)
+    holds, entries = ids(source, schema.hold), ids(source, schema.entry)
     places = {"hold": holds | entries, "entry": entries}
     for line in promised:
         what, _, request_id = line.partition(" ")
         assert request_id in places[what], line
-    audit(engine)
+    audit(source)
 
 
-def rollup(engine: Engine) -> dict[Any, Counter[str]]:
-    return {_cell(row): _counts(row, SUMS) for row in rows(engine, schema.usage_hour)}
+def rollup(source: Source) -> dict[Any, Counter[str]]:
+    return {_cell(row): _counts(row, SUMS) for row in rows(source, schema.usage_hour)}
 
 
-def summed(engine: Engine) -> dict[Any, Counter[str]]:
+def summed(source: Source) -> dict[Any, Counter[str]]:
     cells: dict[Any, Counter[str]] = {}
-    corrected = corrections(engine)
-    for row in rows(engine, schema.entry):
+    corrected = corrections(source)
+    for row in rows(source, schema.entry):
         cell = (
             row["created_at_us"] // schema.HOUR_US,
             row["tenant"],
