@@ -3,12 +3,16 @@
 import itertools
 from typing import Any
 
+from gateway.core.alert import Alert
+from gateway.core.budget import Account, Budget
 from gateway.core.exchange import Basis, Exchange, Hold, Outcome
+from gateway.core.money import PUSD_PER_USD
 from gateway.core.prices import CostLine, ModelPrice, Rates, TierRates
 from gateway.core.tenant import Tenant
 from gateway.core.usage import Usage
 
 AT_US = 1_795_348_800_000_000  # 2026-11-22 12:00 UTC
+HOUR_US = 3_600_000_000
 _numbers = itertools.count(1)
 
 
@@ -85,3 +89,35 @@ def exchange(**fields: Any) -> Exchange:
         "first_byte_seconds": 0.25,
     }
     return Exchange(**{**given, **fields})
+
+
+def alert(*, tenant: str = "acme", threshold_pct: int = 80, **given: Any) -> Alert:
+    """Of a day's budget of 20 USD, unless the period is said to be another."""
+    budget = Budget(
+        **{
+            "id": "1-a",
+            "subject": "acme",
+            "period": "day",
+            "zone": "UTC",
+            "is_hard": True,
+            "limit_pusd": 20 * PUSD_PER_USD,
+            "models": None,
+            **given,
+        }
+    )
+    is_total = budget.period == "total"
+    return Alert(
+        tenant=tenant,
+        budget=budget,
+        account=Account(
+            budget_id=budget.id,
+            period_start_us=0 if is_total else AT_US - 12 * HOUR_US,
+            period_end_us=None if is_total else AT_US + 12 * HOUR_US,
+            is_hard=budget.is_hard,
+            limit_pusd=budget.limit_pusd,
+            held_pusd=400_000_000_000,
+            spent_pusd=16_129_999_999_999,
+        ),
+        threshold_pct=threshold_pct,
+        at_us=AT_US + 1_999_999,
+    )

@@ -18,8 +18,8 @@ from gateway.adapters.clock import database_us
 from gateway.adapters.database import insert_into, write_transaction
 from gateway.adapters.legs import budget_from
 from gateway.adapters.policies import subjects_on_path
-from gateway.adapters.standings import Standing, budget_name, standings
-from gateway.core.budget import LIMIT_PUSD_MAX, Account, Budget
+from gateway.adapters.standings import Standing, standings
+from gateway.core.budget import LIMIT_PUSD_MAX, Account, Budget, budget_name
 from gateway.core.money import PUSD_PER_USD
 from gateway.core.period import known_zone, period_at
 from gateway.core.tenant import ancestry
@@ -210,6 +210,7 @@ def _bring_to_date(connection: Connection, budget: Budget, now_us: int) -> None:
             "period_start_us": account.period_start_us,
             "threshold_pct": percent,
             "at_us": now_us,
+            "due_at_us": now_us,
         }
         for percent in account.crossed(budget, spent_before_pusd=0)
     ]

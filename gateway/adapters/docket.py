@@ -73,7 +73,8 @@ def decide(work: Work, told: Told, judge: Judge) -> Docket:
         docket.accounts.append(account)
         if (budget := judge.budgets.get(leg[0])) is not None:
             crossed = account.crossed(budget, spent_before_pusd=spent_pusd)
-            docket.alerts += [(*leg, percent, judge.now_us, None, 0) for percent in crossed]
+            now_us = judge.now_us
+            docket.alerts += [(*leg, percent, now_us, None, 0, now_us) for percent in crossed]
     return docket
 
 

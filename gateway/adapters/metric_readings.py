@@ -10,7 +10,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.adapters.metric_families import OTHER, Cap
-from gateway.adapters.standings import Standing, budget_name
+from gateway.adapters.standings import Standing
+from gateway.core.budget import budget_name
 from gateway.core.money import PUSD_PER_USD
 
 Totals = Callable[[], Mapping[tuple[str, str], int]]  # (tenant, window) to picodollars

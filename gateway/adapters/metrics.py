@@ -157,6 +157,10 @@ class Metrics:
         """A hold was resolved whose response's end was not seen."""
         self._counters["gateway_holds_expired_total", self._reason(resolution)].inc()
 
+    def alerted(self, result: str) -> None:
+        """It was tried to tell of an alert: `delivered` or `failed`."""
+        self._counters["gateway_alerts_total", result].inc()
+
     def batch(self, batch: Batch) -> None:
         """A transaction of the ledger ended."""
         self._histograms["gateway_ledger_batch_seconds",].observe(batch.duration_seconds)

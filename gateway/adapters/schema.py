@@ -233,6 +233,8 @@ alert = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("delivered_at_us", BigInteger),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at_us", BigInteger),  # of the next attempt; NULL: there is none to come
+    Index(None, "due_at_us"),
 )
 
 # Why the last requests without money were refused: there is no entry to ask.

@@ -3,7 +3,6 @@
 Not here: setting them (`budgets`), or holding and spending of them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, and_, func, select
@@ -23,11 +22,6 @@ class Standing:
     tenant: str  # itself, or whose key it is
     budget: Budget
     account: Account
-
-
-def budget_name(period: str, models: Sequence[str] | None) -> str:
-    """What tells the budgets of one subject apart: `month`, or `month:gpt-5+gpt-5-mini`."""
-    return period if models is None else f"{period}:{'+'.join(models)}"
 
 
 def standings(connection: Connection, now_us: int, *, subject: str | None = None) -> list[Standing]:

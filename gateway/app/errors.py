@@ -4,7 +4,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gateway.core.errors import GatewayError, Unauthorized, UpgradeRequired
+from fastapi import Request, Response
+
+from gateway.core.errors import GatewayError, NotFound, Unauthorized, UpgradeRequired
 
 REQUEST_ID = b"x-gateway-request-id"
 
@@ -41,6 +43,19 @@ def error_headers(
     if isinstance(error, UpgradeRequired):
         headers += [(b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade")]
     return headers
+
+
+async def answer(_request: Request, error: Exception) -> Response:
+    """The answer of a route that raised a GatewayError."""
+    assert isinstance(error, GatewayError)
+    body = error_body(error)
+    headers = {name.decode(): value.decode() for name, value in error_headers(error, body=body)}
+    return Response(body, status_code=error.status, headers=headers)
+
+
+async def answer_not_found(request: Request, _error: Exception) -> Response:
+    """The same where there is no route."""
+    return await answer(request, NotFound())
 
 
 async def refuse(

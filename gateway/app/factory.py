@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 
 from gateway import __version__
 from gateway.adapters.budgets import Budgets
@@ -39,9 +39,10 @@ from gateway.app.attempts import FailedAttempts
 from gateway.app.auth import Authenticator
 from gateway.app.bodies import Bodies
 from gateway.app.drain import DrainLimits
-from gateway.app.errors import error_body, error_headers
+from gateway.app.errors import answer, answer_not_found
 from gateway.app.health import admin_guard, health_router
 from gateway.app.holding import Holding
+from gateway.app.notifier import notifier_for
 from gateway.app.planes import Gateway
 from gateway.app.proxy import DataPlane
 from gateway.app.readers import Sink
@@ -49,9 +50,9 @@ from gateway.app.reconcile import Reconciler
 from gateway.app.relay import Relay
 from gateway.app.takeover import Takeover
 from gateway.config.secret import CurrentSecret
-from gateway.config.settings import Settings, is_loopback
-from gateway.core.address import networks
-from gateway.core.errors import GatewayError, NotFound
+from gateway.config.settings import Settings
+from gateway.core.address import is_loopback, networks
+from gateway.core.errors import GatewayError
 from gateway.core.exchange import Hold
 from gateway.core.life import Life
 from gateway.core.reconciliation import Patience
@@ -78,8 +79,8 @@ def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
     )
     app.data_plane = parts.data_plane
     app.admin_port = settings.admin.port
-    app.add_exception_handler(GatewayError, _render)
-    app.add_exception_handler(HTTPStatus.NOT_FOUND, _render_not_found)
+    app.add_exception_handler(GatewayError, answer)
+    app.add_exception_handler(HTTPStatus.NOT_FOUND, answer_not_found)
     token = CurrentSecret(settings.admin.token, settings.admin.token_file)
     # A token that is set is asked for everywhere: on loopback there may be a proxy in front.
     guard = admin_guard(is_open=is_loopback(settings.host) and not token(), token=token)
@@ -117,6 +118,9 @@ class _Parts:
         sinks = (self.metrics, log_exchange, self.chains, self.minutes)
         self.reconciler = self._make_reconciler(sinks)
         self.takeover = self._make_takeover()
+        self.notifier = notifier_for(
+            settings.alerts, engine=self.engine, now_us=self.ledger.now_us, metrics=self.metrics
+        )
         self.relay = self._make_relay(sinks)
         self.data_plane = DataPlane(
             authenticator=self._make_authenticator(),
@@ -226,6 +230,7 @@ class _Parts:
                         self.reconciler.run(),
                         self.takeover.run(),
                         self.minutes.run(),
+                        self.notifier.run(),
                         self._sample(),
                     )
                 ]
@@ -238,6 +243,7 @@ class _Parts:
             await self.ledger.aclose()
             await self.upstream.aclose()
             await self.minutes.aclose()
+            await self.notifier.aclose()
             self.owner.release()
             self.engine.dispose()
 
@@ -276,17 +282,6 @@ def _upstream(settings: Settings) -> Upstream:
             idle_seconds=chosen.idle_seconds,
         ),
     )
-
-
-async def _render(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, GatewayError)
-    body = error_body(error)
-    headers = {name.decode(): value.decode() for name, value in error_headers(error, body=body)}
-    return Response(body, status_code=error.status, headers=headers)
-
-
-async def _render_not_found(request: Request, _error: Exception) -> Response:
-    return await _render(request, NotFound())
 
 
 def _now_us() -> int:

@@ -13,6 +13,7 @@ from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import Cell, print_json, print_table, talk
 from gateway.cli.prices import book_in_force
 from gateway.cli.times import iso, iso_or_none
+from gateway.core.budget import SPANS, budget_name
 from gateway.core.money import pusd_from_usd, to_usd
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ Thresholds = Annotated[
     typer.Option(metavar="PERCENTS", help="When to alert; 50,80,100 where none were given."),
 ]
 
-_SPANS = {"total": "in total", "day": "a day", "week": "a week", "month": "a month"}
 _COLUMNS = (
     "subject", "budget", "limit_usd", "spent_usd", "held_usd", "left_usd", "excess_usd", "hard",
     "period_end", "tz",
@@ -83,7 +83,7 @@ def set_budget(
         budget = budgets.set_budget(subject, period=period, models=names, given=given)
     _warn_of_unknown(names or (), config)
     manner = "hard" if budget.is_hard else "soft"
-    limit, span = to_usd(budget.limit_pusd), _SPANS[budget.period]
+    limit, span = to_usd(budget.limit_pusd), SPANS[budget.period]
     talk(f"budget of {subject}{_for(names)}: {limit} USD {span} in {budget.zone}, {manner}")
 
 
@@ -95,7 +95,7 @@ def end(
     names = _names(models)
     with _budgets(config, may_create=True) as budgets:
         budgets.end_budget(subject, period=period, models=names)
-    talk(f"ended the budget of {subject}{_for(names)} {_SPANS[period]}")
+    talk(f"ended the budget of {subject}{_for(names)} {SPANS[period]}")
 
 
 @app.command("list")
@@ -197,8 +197,6 @@ def _facts(standing: "Standing") -> dict[str, Cell]:
 
 
 def _print(found: "Sequence[Standing]") -> None:
-    from gateway.adapters.standings import budget_name
-
     rows = []
     for standing in found:
         name = budget_name(standing.budget.period, standing.budget.models)

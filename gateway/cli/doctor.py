@@ -69,6 +69,7 @@ def _examined(settings: "Settings") -> list[Finding]:
             ("python", doctor_machine.python),
             ("configuration", lambda: doctor_machine.configuration(settings)),
             ("secrets", lambda: doctor_machine.secrets(settings)),
+            ("alerts", lambda: doctor_machine.alerts(settings)),
             ("state folder", lambda: doctor_machine.state_folder(settings)),
             ("database", lambda: doctor_reach.database(settings)),
             ("disk", lambda: doctor_machine.disk(settings)),

@@ -65,14 +65,22 @@ def configuration(settings: "Settings") -> list[Finding]:
 def secrets(settings: "Settings") -> list[Finding]:
     """The upstream's key is the upstream's to judge; here: files, and the operator's own token."""
     from gateway.config.secret import CurrentSecret, SecretUnreadable
-    from gateway.config.settings import is_loopback
+    from gateway.core.address import is_loopback
 
+    alerts = settings.alerts
     try:
         token = CurrentSecret(settings.admin.token, settings.admin.token_file)()
         CurrentSecret(settings.upstream.api_key, settings.upstream.api_key_file)
+        CurrentSecret(alerts.webhook_url, alerts.webhook_url_file)
+        CurrentSecret(alerts.webhook_secret, alerts.webhook_secret_file)
     except SecretUnreadable as unreadable:
         return fail("secrets", str(unreadable), "let the file hold the secret, and be readable")
-    files = (settings.admin.token_file, settings.upstream.api_key_file)
+    files = (
+        settings.admin.token_file,
+        settings.upstream.api_key_file,
+        alerts.webhook_url_file,
+        alerts.webhook_secret_file,
+    )
     for file in filter(None, files):
         if file.stat().st_mode & stat.S_IROTH:
             return warn(
@@ -91,6 +99,24 @@ def _no_token(settings: "Settings") -> list[Finding]:
         return warn("secrets", "no admin token: /metrics refuses everybody off loopback", fix)
     said = f"no admin token: whoever reaches port {settings.admin.port} may read /metrics"
     return warn("secrets", said, f"{fix}, or let only your own network reach that port")
+
+
+def alerts(settings: "Settings") -> list[Finding]:
+    """Whether anybody is told, and can know that it was us; nothing is sent."""
+    from gateway.adapters.webhook import WebhookUnusable
+    from gateway.app.notifier import webhook_for
+    from gateway.config.secret import SecretUnreadable
+
+    try:
+        webhook = webhook_for(settings.alerts)
+    except (SecretUnreadable, WebhookUnusable) as refused:
+        return fail("alerts", str(refused), "correct it, or unset GATEWAY_ALERTS_WEBHOOK_URL")
+    if webhook is None:
+        return ok("alerts", "no webhook is named: passed thresholds are noted, and nobody is told")
+    if settings.alerts.format == "json" and not webhook.is_signed:
+        said = f"what is sent to {webhook.host} is not signed: anybody could have sent it"
+        return warn("alerts", said, "set GATEWAY_ALERTS_WEBHOOK_SECRET_FILE")
+    return ok("alerts", f"sent to {webhook.host}, {settings.alerts.format}")
 
 
 def state_folder(settings: "Settings") -> list[Finding]:

@@ -50,12 +50,20 @@ def _serve(
     from gateway.adapters.minutes import StoreUnusable
     from gateway.adapters.pricefile import PriceFileInvalid
     from gateway.adapters.upstream import CaFileUnusable
+    from gateway.adapters.webhook import WebhookUnusable
     from gateway.app import server
     from gateway.config.secret import SecretUnreadable
 
+    unusable = (
+        CaFileUnusable,
+        PriceFileInvalid,
+        SecretUnreadable,
+        StoreUnusable,
+        WebhookUnusable,
+    )
     try:
         server.serve(settings, listeners, worker=worker)
-    except (CaFileUnusable, PriceFileInvalid, SecretUnreadable, StoreUnusable) as refused:
+    except unusable as refused:
         raise SettingsRefused(str(refused)) from None
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from pydantic.fields import FieldInfo
 
-from gateway.config.sections import Secret, Section
+from gateway.config.sections import Section
 from gateway.config.settings import ENVIRONMENT_PREFIX, Settings
+from gateway.config.values import Secret
 
 _PASSWORD = re.compile(r"(://[^:/@]*):.*@")  # some readers take a slash for a part of it
 

@@ -6,7 +6,7 @@ Not here: what the secret opens.
 import os
 from pathlib import Path
 
-from gateway.config.sections import Secret
+from gateway.config.values import Secret
 
 
 class SecretUnreadable(ValueError):

@@ -1,33 +1,19 @@
 """What may be set, section by section: default, limits and words of each; frozen once checked.
 
 `config show` and the documentation read the texts below the fields. Not here: what is set at the
-top level (`settings`), and where values come from (`sources`).
+top level (`settings`), the kinds of values (`values`), and where values come from (`sources`).
 """
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.config.values import WEEK_SECONDS, Bytes, Count, Seconds, Secret, http_address
 from gateway.core.address import networks
 
-_WEEK_SECONDS = 604_800
 STORE_SCHEMES = ("redis", "rediss", "valkey", "valkeys")
-
-
-class Secret(SecretStr):
-    """A value that no print, log or traceback shows."""
-
-    def _display(self) -> str:
-        return "***"
-
-
-Seconds = Annotated[float, Field(gt=0, le=_WEEK_SECONDS, json_schema_extra={"unit": "seconds"})]
-Bytes = Annotated[int, Field(ge=1024, json_schema_extra={"unit": "bytes"})]
-Count = Annotated[int, Field(ge=1)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Workers = Annotated[int, Field(ge=1, le=64)]
 
 
 class Section(BaseModel):
@@ -87,7 +73,7 @@ class Upstream(Section):
     @field_validator("base_url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-        host = urlsplit(_http_address(url)).hostname or ""
+        host = urlsplit(http_address(url)).hostname or ""
         if host.endswith(".api.openai.com"):
             raise ValueError(
                 "is a regional endpoint, whose uplift the price book does not know yet: "
@@ -98,7 +84,7 @@ class Upstream(Section):
     @field_validator("proxy_url")
     @classmethod
     def _is_proxy(cls, url: str | None) -> str | None:
-        return None if url is None else _http_address(url, has_userinfo=True)
+        return None if url is None else http_address(url, has_userinfo=True)
 
     @model_validator(mode="after")
     def _has_one_key(self) -> Self:
@@ -215,7 +201,7 @@ class Reconcile(Section):
     seconds_max: Seconds = 900
     """How long one is asked for before it is posted at its hold."""
     missing_seconds_max: Annotated[
-        float, Field(ge=0, le=_WEEK_SECONDS, json_schema_extra={"unit": "seconds"})
+        float, Field(ge=0, le=WEEK_SECONDS, json_schema_extra={"unit": "seconds"})
     ] = 10
     """The same where the upstream has none: it may keep a response only when it has ended."""
 
@@ -233,6 +219,33 @@ class Ledger(Section):
     """While the database is away, new requests are refused, or held in the journal alone."""
     journal_bytes_max: Bytes = 1024 * 1024 * 1024
     """The journal in state_dir, which takes what settles while the database is away."""
+
+
+class Alerts(Section):
+    """Telling of spending that passed a threshold of a budget."""
+
+    webhook_url: Secret | None = None
+    """Where alerts are sent; it may be a credential, so only from the environment or a file."""
+    webhook_url_file: Path | None = None
+    """A file that holds the address; read again when it changes."""
+    webhook_secret: Secret | None = None
+    """What alerts are signed with: whsec_ and base64; only from the environment or a file."""
+    webhook_secret_file: Path | None = None
+    """A file that holds it; read again when it changes."""
+    format: Literal["json", "slack"] = "json"
+    """All figures as JSON, or a sentence as Slack's incoming webhooks take it."""
+    seconds_max: Seconds = 10
+    """How long the receiver may take to answer."""
+    pause_seconds_max: Seconds = 3600
+    """The longest pause between attempts, which begin at 4 seconds and double."""
+    poll_seconds: Seconds = 2
+    """How often the ledger is asked for new ones."""
+
+    @model_validator(mode="after")
+    def _has_one_each(self) -> Self:
+        _only_one(self, "webhook_url", "webhook_url_file")
+        _only_one(self, "webhook_secret", "webhook_secret_file")
+        return self
 
 
 class Shutdown(Section):
@@ -265,17 +278,6 @@ class Log(Section):
     """The least important lines that are written."""
     format: Literal["json", "text"] = "json"
     """One JSON object a line, or text for people."""
-
-
-def _http_address(url: str, *, has_userinfo: bool = False) -> str:
-    address = urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError("must be an address like https://api.openai.com/v1")
-    if address.username is not None and not has_userinfo:
-        raise ValueError("must not hold a user name or password")
-    if address.query or address.fragment:
-        raise ValueError("must not hold a query or fragment")
-    return url
 
 
 def _only_one(section: Section, value: str, file: str) -> None:

@@ -1,6 +1,5 @@
 """All that may be set, checked as a whole. Not here: where values come from (`sources`)."""
 
-import ipaddress
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -9,7 +8,8 @@ from pydantic import PrivateAttr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.config import sections
-from gateway.config.sections import Port, Workers
+from gateway.config.values import Port, Workers
+from gateway.core.address import is_loopback
 
 ENVIRONMENT_PREFIX = "GATEWAY_"
 
@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     drain: sections.Drain = sections.Drain()
     reconcile: sections.Reconcile = sections.Reconcile()
     ledger: sections.Ledger = sections.Ledger()
+    alerts: sections.Alerts = sections.Alerts()
     shutdown: sections.Shutdown = sections.Shutdown()
     keys: sections.Keys = sections.Keys()
     policy: sections.Policy = sections.Policy()
@@ -79,14 +80,6 @@ class Settings(BaseSettings):
             # A frozen model may only be completed while it is being built.
             self.__dict__["database"] = self.database.model_copy(update={"url": url})
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` can only be this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def warnings(settings: Settings) -> list[str]:

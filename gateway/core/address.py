@@ -48,6 +48,14 @@ def neighbourhood(address: Address) -> str:
     return str(ipaddress.ip_network((address, PREFIX_BITS), strict=False))
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or by address, can only be this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _address(hop: str) -> Address | None:
     text = hop.strip()
     if text.startswith("["):

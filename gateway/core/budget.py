@@ -16,6 +16,9 @@ LIMIT_PUSD_MAX = 4_000_000 * PUSD_PER_USD  # a period's: above it SQLite's sums 
 FIGURE_PUSD_MAX = 45 * 10**17  # of what is held or spent of a soft budget, for the same reason
 THRESHOLDS_PCT = (50, 80, 100)
 
+# A period as it follows an amount.
+SPANS = {"total": "in total", "day": "a day", "week": "a week", "month": "a month"}
+
 Leg = tuple[str, int]  # a budget's id, and the start of the period in which a request counts
 
 
@@ -35,6 +38,11 @@ class Budget:
     def covers(self, models: Iterable[str]) -> bool:
         """Whether a request for a model, by any of its names, counts here."""
         return self.models is None or not set(self.models).isdisjoint(models)
+
+
+def budget_name(period: str, models: Sequence[str] | None) -> str:
+    """What tells the budgets of one subject apart: `month`, or `month:gpt-5+gpt-5-mini`."""
+    return period if models is None else f"{period}:{'+'.join(models)}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,17 +142,15 @@ def obstacle(
 def _told(account: Account, budget: Budget, hold_pusd: int) -> str:
     models = "" if budget.models is None else f" for {', '.join(budget.models)}"
     ends_us = account.period_end_us
-    resets = "It does not reset" if ends_us is None else f"It resets at {_moment(ends_us)}"
+    resets = "It does not reset" if ends_us is None else f"It resets at {moment(ends_us)}"
     return (
         f"This request may cost up to {to_usd(hold_pusd)} USD, and the budget of {budget.subject}"
-        f"{models} ({_SPANS[budget.period]}) has {to_usd(account.left_pusd)} USD left: of"
+        f"{models} ({SPANS[budget.period]}) has {to_usd(account.left_pusd)} USD left: of"
         f" {to_usd(account.limit_pusd)} USD, {to_usd(account.spent_pusd)} are spent and"
         f" {to_usd(account.held_pusd)} are held for requests that are under way. {resets}."
     )
 
 
-_SPANS = {"total": "in total", "day": "a day", "week": "a week", "month": "a month"}
-
-
-def _moment(at_us: int) -> str:
+def moment(at_us: int) -> str:
+    """A moment as people write it, to the second."""
     return datetime.fromtimestamp(at_us // 1_000_000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

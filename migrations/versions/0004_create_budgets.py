@@ -30,8 +30,10 @@ def upgrade() -> None:
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("delivered_at_us", sa.BigInteger()),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at_us", sa.BigInteger()),
         sa.PrimaryKeyConstraint("budget_id", "period_start_us", "threshold_pct", name="pk_alert"),
     )
+    op.create_index("ix_alert_due_at_us", "alert", ["due_at_us"])
     op.create_table(
         "refusal",
         sa.Column("request_id", sa.Text(), nullable=False),

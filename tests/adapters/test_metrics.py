@@ -51,6 +51,12 @@ def metrics() -> Metrics:
     return Metrics(version="1.2.3", tenants_max=2)
 
 
+def test_counts_alerts(metrics: Metrics) -> None:
+    metrics.alerted("failed")
+    assert value(metrics, "gateway_alerts_total", result="failed") == 1
+    assert value(metrics, "gateway_alerts_total", result="delivered") == 0
+
+
 def test_counts_an_exchange(metrics: Metrics) -> None:
     for _ in range(2):
         metrics(ended())

@@ -3,13 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, insert
 
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
-from gateway.adapters.standings import Standing, budget_name, standings
+from gateway.adapters.standings import Standing, standings
 from gateway.core.budget import Account
 from tests.adapters.conftest import now_us
 
@@ -115,12 +114,3 @@ def test_a_key_stands_with_its_tenant(engine: Engine) -> None:
     ]
     (one,) = found(engine, NOON, key_id)
     assert one.tenant == "acme"
-
-
-@pytest.mark.parametrize(
-    ("models", "name"), [(None, "month"), (("a",), "month:a"), (("a", "b"), "month:a+b")]
-)
-def test_a_name_tells_the_budgets_of_a_subject_apart(
-    models: tuple[str, ...] | None, name: str
-) -> None:
-    assert budget_name("month", models) == name

@@ -10,6 +10,7 @@ CHECKS = [
     "python",
     "configuration",
     "secrets",
+    "alerts",
     "state folder",
     "database",
     "disk",
@@ -55,7 +56,7 @@ async def test_a_refused_key_fails_with_its_fix() -> None:
     (at,) = [number for number, line in enumerate(lines) if line.startswith("fail")]
     assert "upstream key" in lines[at]
     assert "→ set GATEWAY_UPSTREAM_API_KEY" in lines[at + 1]
-    assert said.err == "gateway: 1 of 12 checks failed\n"
+    assert said.err == "gateway: 1 of 13 checks failed\n"
     assert "sk-mistyped" not in said.out + said.err
 
 

@@ -82,6 +82,32 @@ def test_secrets_that_are_there_and_nobody_else_s(tmp_path: Path) -> None:
     assert level(machine.secrets(settings(admin={"token": "short"}))) == "warn"
 
 
+def test_the_files_of_the_webhook_are_secrets_too(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    for name in ("webhook_url_file", "webhook_secret_file"):
+        file.unlink(missing_ok=True)
+        assert level(machine.secrets(settings(alerts={name: file}))) == "fail"
+        file.write_text("https://hooks.example/T0/B0")
+        file.chmod(0o604)
+        assert level(machine.secrets(settings(alerts={name: file}))) == "warn"
+
+
+def test_whether_anybody_is_told_of_alerts_and_can_trust_them(tmp_path: Path) -> None:
+    def examined(**chosen: object) -> Finding:
+        (found,) = machine.alerts(settings(alerts=chosen))
+        return found
+
+    url, secret = "https://hooks.example/canary", "whsec_" + "Y2Fu" * 10
+    assert "nobody is told" in examined().said
+    assert examined(webhook_url=url).level == "warn"
+    assert examined(webhook_url=url, format="slack").level == "ok"
+    signed = examined(webhook_url=url, webhook_secret=secret)
+    assert (signed.level, signed.said) == ("ok", "sent to hooks.example, json")
+    assert examined(webhook_url="http://hooks.example/canary").level == "fail"
+    assert examined(webhook_url=url, webhook_secret="canary").level == "fail"
+    assert examined(webhook_url_file=tmp_path / "none").level == "fail"
+
+
 def test_off_loopback_a_token_is_wanted() -> None:
     assert level(machine.secrets(settings())) == "ok"
     (found,) = machine.secrets(settings(host="0.0.0.0"))

@@ -79,6 +79,15 @@ def test_authorities_that_cannot_be_used_are_named(text: str | None) -> None:
     assert "upstream.ca_file: ca.pem: " in line(said, 3)
 
 
+@pytest.mark.parametrize("name", ["URL", "SECRET"])
+def test_a_webhook_that_cannot_be_used_is_named_and_not_shown(name: str) -> None:
+    environment = {"GATEWAY_ALERTS_WEBHOOK_URL": "https://hooks.example"}
+    environment[f"GATEWAY_ALERTS_WEBHOOK_{name}"] = "canary"
+    said = line(command("serve", "--port", "0", **environment), 3)
+    assert "the webhook's" in said
+    assert "canary" not in said
+
+
 def test_a_state_folder_that_is_none_is_named() -> None:
     Path("state").touch()
     environment = {"GATEWAY_STATE_DIR": "state", "GATEWAY_DATABASE_URL": "sqlite:///gateway.db"}

@@ -3,8 +3,9 @@
 import pytest
 
 from gateway.config.fields import FIELDS, has_password, shown
-from gateway.config.sections import Database, Secret, Upstream
+from gateway.config.sections import Database, Upstream
 from gateway.config.settings import Settings
+from gateway.config.values import Secret
 
 
 def test_every_setting_has_words() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.secret import CurrentSecret, SecretUnreadable
-from gateway.config.sections import Secret
+from gateway.config.values import Secret
 
 
 def test_from_a_setting() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.sections import Database, Upstream
-from gateway.config.settings import Settings, is_loopback, warnings
+from gateway.config.settings import Settings, warnings
 
 
 def test_built_by_hand_they_read_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,17 +26,6 @@ def test_the_database_lives_in_the_state_folder_unless_told_otherwise() -> None:
 def test_they_travel_to_other_processes_unchanged() -> None:
     settings = Settings(port=1, state_dir=Path("/x"))
     assert pickle.loads(pickle.dumps(settings)) == settings
-
-
-@pytest.mark.parametrize(
-    ("host", "is_local"),
-    [
-        ("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True),
-        ("localhost", True), ("0.0.0.0", False), ("10.0.0.1", False), ("localhost.example", False),
-    ],
-)  # fmt: skip
-def test_loopback(host: str, is_local: bool) -> None:
-    assert is_loopback(host) is is_local
 
 
 def test_plain_http_warns_off_loopback_only() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.address import client_address, neighbourhood, networks
+from gateway.core.address import client_address, is_loopback, neighbourhood, networks
 
 TRUSTED = networks("10.0.0.0/8, 2001:db8:1::/48,192.0.2.7")
 CLIENT = "203.0.113.9"
@@ -71,3 +71,14 @@ def test_one_client_is_an_address_or_a_network_of_ipv6() -> None:
     assert neighbourhood(ipaddress.ip_address(CLIENT)) == CLIENT
     one, other = (ipaddress.ip_address(f"2001:db8::{last}") for last in ("1", "ffff:2"))
     assert neighbourhood(one) == neighbourhood(other) == "2001:db8::/64"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True),
+        ("localhost", True), ("0.0.0.0", False), ("10.0.0.1", False), ("localhost.example", False),
+    ],
+)  # fmt: skip
+def test_loopback(host: str, is_local: bool) -> None:
+    assert is_loopback(host) is is_local

@@ -14,6 +14,7 @@ from gateway.core.budget import (
     Account,
     Budget,
     Terms,
+    budget_name,
     obstacle,
 )
 from gateway.core.errors import BudgetExhausted, BudgetHeld, GatewayError, Unbounded
@@ -156,3 +157,12 @@ def test_only_a_hard_budget_needs_a_bound(make: Callable[[], Account], is_refuse
         assert isinstance(refused([make()], 1, UNBOUNDED), Unbounded)
     else:
         assert obstacle([make()], 1, budgets={}, terms=UNBOUNDED, now_us=NOW_US) is None
+
+
+@pytest.mark.parametrize(
+    ("models", "name"), [(None, "month"), (("a",), "month:a"), (("a", "b"), "month:a+b")]
+)
+def test_a_name_tells_the_budgets_of_a_subject_apart(
+    models: tuple[str, ...] | None, name: str
+) -> None:
+    assert budget_name("month", models) == name
