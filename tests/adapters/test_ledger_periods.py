@@ -34,7 +34,7 @@ EDGES = [
 
 
 @pytest.mark.parametrize(("zone", "period", "start", "end"), EDGES)
-async def test_a_request_counts_in_the_period_of_its_admission(  # noqa: PLR0913 - an edge has four
+async def test_a_request_counts_in_the_period_of_its_admission(
     engine: Engine, ledger: Ledger, zone: str, period: str, start: str, end: str
 ) -> None:
     budget_id = set_budget(engine, zone=zone, period=period, limit_pusd=100)
