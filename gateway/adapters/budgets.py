@@ -5,7 +5,7 @@ Not here: which budgets a request counts against (`legs`), or what they come to 
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypedDict
 from uuid import uuid4
@@ -100,7 +100,19 @@ class Budgets:
         with self._engine.connect() as connection:
             if subject is not None:
                 _depth(connection, subject)
-            return standings(connection, self._database_us(connection), subject=subject)
+            subjects = None if subject is None else [subject]
+            return standings(connection, self._database_us(connection), subjects=subjects)
+
+    def list_on_way(self, subject: str, models: Iterable[str]) -> list[Standing]:
+        """The budgets that a tenant's or key's request counts against, for a model by its names.
+
+        Raises SubjectUnknown.
+        """
+        names = set(models)
+        with self._engine.connect() as connection:
+            subjects = subjects_on_path(connection, subject)
+            found = standings(connection, self._database_us(connection), subjects=subjects)
+        return [standing for standing in found if standing.budget.covers(names)]
 
     def _database_us(self, connection: Connection) -> int:
         told_us = database_us(connection)

@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 
 from gateway.adapters.metric_families import OTHER, Cap
 from gateway.adapters.standings import Standing
-from gateway.core.budget import budget_name
 from gateway.core.money import PUSD_PER_USD
 
 Totals = Callable[[], Mapping[tuple[str, str], int]]  # (tenant, window) to picodollars
@@ -73,6 +72,6 @@ def budgets(standings: Standings, tenant: Cap, budget: Cap) -> Iterator[Sample]:
 
 def _name(standing: Standing, owner: str) -> str:
     """`month`, or `month@ID` for that of a key, where its tenant is told."""
-    name = budget_name(standing.budget.period, standing.budget.models)
+    name = standing.budget.name
     is_key = standing.budget.subject != standing.tenant
     return f"{name}@{standing.budget.subject}" if is_key and owner != OTHER else name

@@ -1,10 +1,13 @@
 """Why requests found no money, kept for a while: there is no entry to ask. Not here: refusing."""
 
+import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
@@ -12,6 +15,9 @@ from gateway.adapters.rows import Row, storable_text
 from gateway.core.exchange import Hold
 
 KEPT_MAX = 10_000
+PAUSE_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +76,14 @@ def forget_refusals(engine: Engine, *, kept_max: int = KEPT_MAX) -> None:
         return
     with write_transaction(engine) as connection:
         connection.execute(delete(schema.refusal).where(at_us <= until_us))
+
+
+async def keep_newest(engine: Engine, *, pause_seconds: float = PAUSE_SECONDS) -> None:
+    """Delete all but the newest, now and then, until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(pause_seconds)
+        try:
+            await loop.run_in_executor(None, forget_refusals, engine)
+        except (SQLAlchemyError, OSError):
+            log.warning("old refusals could not be deleted; it is tried again", exc_info=True)

@@ -3,6 +3,7 @@
 Not here: setting them (`budgets`), or holding and spending of them.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, and_, func, select
@@ -24,8 +25,10 @@ class Standing:
     account: Account
 
 
-def standings(connection: Connection, now_us: int, *, subject: str | None = None) -> list[Standing]:
-    """Every budget in force, or those of one tenant or key: tenants as a tree, then their keys."""
+def standings(
+    connection: Connection, now_us: int, *, subjects: Collection[str] | None = None
+) -> list[Standing]:
+    """Every budget in force, or those of some tenants and keys: as a tree, keys after tenants."""
     budget, key, current = schema.budget.c, schema.api_key.c, schema.budget_period
     begun = schema.budget_period.alias()
     # Found by the primary key: a budget may have had thousands of periods.
@@ -47,8 +50,8 @@ def standings(connection: Connection, now_us: int, *, subject: str | None = None
         .outerjoin(schema.api_key, key.id == budget.subject)
         .where(budget.ended_at_us.is_(None))
     )
-    if subject is not None:
-        query = query.where(budget.subject == subject)
+    if subjects is not None:
+        query = query.where(budget.subject.in_(subjects))
     rows = connection.execute(query).mappings()
     return sorted((_standing(row, now_us) for row in rows), key=_place)
 

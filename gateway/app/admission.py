@@ -69,6 +69,25 @@ class Decision:
         worst = None if self.price is None else bound(asked, self.price)
         return replace(self, asked=asked, bound=worst)
 
+    @property
+    def fits_output(self) -> bool:
+        """Whether its output may be lowered to what a budget has left."""
+        return self.policy.fit == "clamp" and self.price is not None
+
+    def fitted(self, left_pusd: int) -> "Decision | None":
+        """With as much output as this money can pay; None where that is too little."""
+        assert self.price is not None
+        tokens = output_that_fits(self.asked, self.price, left_pusd)
+        if tokens is None:
+            return None
+        admitted = lowered(self.admitted, tokens)
+        asked = replace(
+            self.asked,
+            request=admitted.request,
+            set_by_policy=tuple([change.field for change in admitted.changes]),
+        )
+        return replace(self, admitted=admitted).bounded_by(asked)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
@@ -85,11 +104,6 @@ class Permit:
         return self.decision.admitted.changes
 
     @property
-    def fits_output(self) -> bool:
-        """Whether its output may be lowered to what a budget has left."""
-        return self.decision.policy.fit == "clamp" and self.decision.price is not None
-
-    @property
     def counts_input(self) -> bool:
         """Whether the upstream may be asked how long its input is."""
         return self.decision.policy.input_count == "upstream" and self.decision.price is not None
@@ -101,18 +115,8 @@ class Permit:
 
     def fitted(self, left_pusd: int) -> "Permit | None":
         """With as much output as this money can pay; None where that is too little."""
-        decision = self.decision
-        assert decision.price is not None
-        tokens = output_that_fits(decision.asked, decision.price, left_pusd)
-        if tokens is None:
-            return None
-        admitted = lowered(decision.admitted, tokens)
-        asked = replace(
-            decision.asked,
-            request=admitted.request,
-            set_by_policy=tuple([change.field for change in admitted.changes]),
-        )
-        return self._decided(replace(decision, admitted=admitted).bounded_by(asked))
+        decision = self.decision.fitted(left_pusd)
+        return None if decision is None else self._decided(decision)
 
     def _decided(self, decision: Decision) -> "Permit":
         admitted, worst = decision.admitted, decision.bound

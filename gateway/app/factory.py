@@ -30,6 +30,7 @@ from gateway.adapters.minutes import Minutes, store_for
 from gateway.adapters.owners import Owner
 from gateway.adapters.policy_cache import PolicyCache
 from gateway.adapters.pricefile import load_prices
+from gateway.adapters.refusals import keep_newest
 from gateway.adapters.reports import cost_totals
 from gateway.adapters.retrieval import Retrieval
 from gateway.adapters.tenants import Tenants
@@ -231,6 +232,7 @@ class _Parts:
                         self.takeover.run(),
                         self.minutes.run(),
                         self.notifier.run(),
+                        keep_newest(self.engine),
                         self._sample(),
                     )
                 ]

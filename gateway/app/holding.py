@@ -41,7 +41,7 @@ class Holding:
             raise
 
     async def _placed_or_fitted(self, permit: Permit) -> Permit:
-        if not (permit.fits_output or permit.counts_input):
+        if not (permit.decision.fits_output or permit.counts_input):
             return await self._placed(permit, may_wait=True)
         try:
             return await self._placed(permit, may_wait=False)
@@ -59,7 +59,7 @@ class Holding:
         if permit.counts_input:
             tokens = await self.counter.count(permit.decision.admitted.request)
             permit = permit if tokens is None else permit.counted(tokens)
-        if permit.fits_output and permit.hold.hold_pusd > left_pusd:
+        if permit.decision.fits_output and permit.hold.hold_pusd > left_pusd:
             permit = permit.fitted(left_pusd) or permit
         return permit
 

@@ -9,11 +9,12 @@ import typer
 
 from gateway.cli.access import database, now_us, settings_from
 from gateway.cli.exits import CheckFailed, WrongUsage
+from gateway.cli.explain import explain
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import Cell, print_json, print_table, talk
 from gateway.cli.prices import book_in_force
 from gateway.cli.times import iso, iso_or_none
-from gateway.core.budget import SPANS, budget_name
+from gateway.core.budget import SPANS
 from gateway.core.money import pusd_from_usd, to_usd
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 app = verb_group(
     words="What tenants and keys may spend; a request must fit every budget on its way."
 )
+app.command()(explain)
 
 Subject = Annotated[str, typer.Argument(metavar="PATH|KEY-ID", help="A tenant, or a key's id.")]
 Span = Annotated[
@@ -79,7 +81,7 @@ def set_budget(
     if thresholds is not None:
         given["thresholds_pct"] = _percents(thresholds)
     names = _names(models)
-    with _budgets(config, may_create=True) as budgets:
+    with budgets_of(config, may_create=True) as budgets:
         budget = budgets.set_budget(subject, period=period, models=names, given=given)
     _warn_of_unknown(names or (), config)
     manner = "hard" if budget.is_hard else "soft"
@@ -93,7 +95,7 @@ def end(
 ) -> None:
     """Stop limiting. What was spent stays on record."""
     names = _names(models)
-    with _budgets(config, may_create=True) as budgets:
+    with budgets_of(config, may_create=True) as budgets:
         budgets.end_budget(subject, period=period, models=names)
     talk(f"ended the budget of {subject}{_for(names)} {SPANS[period]}")
 
@@ -101,7 +103,7 @@ def end(
 @app.command("list")
 def list_budgets(json: JsonOption = False, config: ConfigOption = None) -> None:
     """Every budget in force and what its current period comes to."""
-    with _budgets(config) as budgets:
+    with budgets_of(config) as budgets:
         found = budgets.list_budgets()
     if json:
         print_json([_record(standing) for standing in found])
@@ -112,7 +114,7 @@ def list_budgets(json: JsonOption = False, config: ConfigOption = None) -> None:
 @app.command()
 def show(subject: Subject, json: JsonOption = False, config: ConfigOption = None) -> None:
     """What is left of a tenant's or a key's own budgets, the scarcest first."""
-    with _budgets(config) as budgets:
+    with budgets_of(config) as budgets:
         found = budgets.list_budgets(subject)
     if not found:
         raise CheckFailed(f"no budget is set on {subject} itself; `gateway budgets list` lists all")
@@ -125,7 +127,7 @@ def show(subject: Subject, json: JsonOption = False, config: ConfigOption = None
 
 
 @contextmanager
-def _budgets(config: "Path | None", *, may_create: bool = False) -> Iterator["Budgets"]:
+def budgets_of(config: "Path | None", *, may_create: bool = False) -> Iterator["Budgets"]:
     """Budgets, for verbs; an unknown subject or budget or a bad value ends the verb."""
     from gateway.adapters.budgets import Budgets, BudgetUnknown
     from gateway.adapters.policies import SubjectUnknown
@@ -199,7 +201,6 @@ def _facts(standing: "Standing") -> dict[str, Cell]:
 def _print(found: "Sequence[Standing]") -> None:
     rows = []
     for standing in found:
-        name = budget_name(standing.budget.period, standing.budget.models)
-        facts = {**_facts(standing), "budget": name}
+        facts = {**_facts(standing), "budget": standing.budget.name}
         rows.append([facts[column] for column in _COLUMNS])
     print_table(_COLUMNS, rows)

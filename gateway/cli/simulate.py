@@ -1,11 +1,16 @@
-"""`gateway simulate`: would this request be admitted, and held at what. Nothing is sent or held."""
+"""`gateway simulate`: would this request be admitted, held at what, and would its budgets take it.
 
+Nothing is sent or held.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.access import now_us, settings_from
+from gateway.cli.budgets import budgets_of
 from gateway.cli.exits import CheckFailed, WrongUsage
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.output import print_json
@@ -14,8 +19,9 @@ from gateway.cli.prices import book_in_force
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
+    from gateway.adapters.standings import Standing
     from gateway.app.admission import Decision
-    from gateway.core.errors import InvalidRequest
+    from gateway.core.errors import GatewayError
     from gateway.core.policy import Policy
 
 
@@ -28,7 +34,7 @@ def simulate(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Whether a request would be admitted, and what would be held for it, line by line."""
+    """Whether a request would be admitted, what would be held for it, and of which budgets."""
     from gateway.app.admission import decide
     from gateway.core.errors import InvalidRequest
 
@@ -44,8 +50,15 @@ def simulate(
         )
     except InvalidRequest as refused:
         _refuse(refused, json=json)
+        return
+    on_way = _budgets(tenant or key, decision, config)
+    decision, refusal = _held_of(on_way, decision)
+    if json:
+        print_json(_record(decision, on_way, refusal))
     else:
-        print_json(_record(decision)) if json else _print(decision)
+        _print(decision, on_way, refusal)
+    if refusal is not None:
+        raise CheckFailed(f"refused: {refusal.message} ({refusal.code})")
 
 
 def _policy(subject: str | None, config: Path | None) -> "Policy":
@@ -57,24 +70,57 @@ def _policy(subject: str | None, config: Path | None) -> "Policy":
         return effective(policies.levels(subject)).policy
 
 
-def _refuse(refused: "InvalidRequest", *, json: bool) -> None:
-    if not json:
-        raise CheckFailed(f"refused: {refused.message} ({refused.code})")
-    print_json(
-        {
-            "admitted": False,
-            "code": refused.code,
-            "param": refused.param,
-            "message": refused.message,
-        }
+def _budgets(subject: str | None, decision: "Decision", config: Path | None) -> "list[Standing]":
+    if subject is None:
+        return []
+    price, model = decision.price, decision.admitted.request.model
+    with budgets_of(config) as budgets:
+        return budgets.list_on_way(subject, {model} if price is None else {model, price.name})
+
+
+def _held_of(
+    on_way: "Sequence[Standing]", decision: "Decision"
+) -> "tuple[Decision, GatewayError | None]":
+    """The request as its budgets would take it, or why they would not."""
+    from gateway.core.errors import BudgetExhausted, BudgetHeld
+
+    refusal = _obstacle(on_way, decision)
+    if isinstance(refusal, BudgetExhausted | BudgetHeld) and decision.fits_output:
+        fitted = decision.fitted(refusal.left_pusd)
+        if fitted is not None:
+            return fitted, _obstacle(on_way, fitted)
+    return decision, refusal
+
+
+def _obstacle(on_way: "Sequence[Standing]", decision: "Decision") -> "GatewayError | None":
+    from gateway.core.budget import Terms, obstacle
+
+    return obstacle(
+        [standing.account for standing in on_way],
+        0 if decision.bound is None else decision.bound.hold_pusd,
+        budgets={standing.budget.id: standing.budget for standing in on_way},
+        terms=Terms(unbounded=decision.unbounded),
+        now_us=now_us(),
     )
-    raise typer.Exit(CheckFailed.exit_code)
 
 
-def _record(decision: "Decision") -> dict[str, object]:
+def _refuse(refused: "GatewayError", *, json: bool) -> None:
+    if json:
+        print_json({"admitted": False, **_reason(refused)})
+    raise CheckFailed(f"refused: {refused.message} ({refused.code})")
+
+
+def _reason(refused: "GatewayError") -> dict[str, object]:
+    return {"code": refused.code, "param": refused.param, "message": refused.message}
+
+
+def _record(
+    decision: "Decision", on_way: "Sequence[Standing]", refusal: "GatewayError | None"
+) -> dict[str, object]:
     worst = decision.bound
     return {
-        "admitted": True,
+        "admitted": refusal is None,
+        **({} if refusal is None else _reason(refusal)),
         "model": decision.admitted.request.model,
         "changes": {change.field: change.now for change in decision.admitted.changes},
         "hold_usd": None if worst is None else to_usd(worst.hold_pusd),
@@ -82,16 +128,40 @@ def _record(decision: "Decision") -> dict[str, object]:
         "unbounded": []
         if worst is None
         else [{"param": one.field, "message": one.sentence} for one in worst.unbounded],
+        "budgets": [
+            {
+                "subject": standing.budget.subject,
+                "budget": standing.budget.name,
+                "hard": standing.account.is_hard,
+                "left_usd": to_usd(standing.account.left_pusd),
+                "fits": standing.account.fits(0 if worst is None else worst.hold_pusd),
+            }
+            for standing in on_way
+        ],
     }
 
 
-def _print(decision: "Decision") -> None:
+def _print(
+    decision: "Decision", on_way: "Sequence[Standing]", refusal: "GatewayError | None"
+) -> None:
     from gateway.core.admit import told
 
-    worst, changes = decision.bound, decision.admitted.changes
-    print(f"admitted  {decision.admitted.request.model}")
+    changes = decision.admitted.changes
+    print(f"{'admitted' if refusal is None else 'refused '}  {decision.admitted.request.model}")
     if changes:
         print(f"changed   {told(changes)}")
+    _print_hold(decision)
+    hold_pusd = 0 if decision.bound is None else decision.bound.hold_pusd
+    for standing in on_way:
+        budget, account = standing.budget, standing.account
+        room = "enough" if account.fits(hold_pusd) else "too little"
+        manner = room if account.is_hard else "soft: refuses nothing"
+        left = f"{to_usd(account.left_pusd)} USD left of {to_usd(account.limit_pusd)}"
+        print(f"budget    {budget.subject} {budget.name}: {left}, {manner}")
+
+
+def _print_hold(decision: "Decision") -> None:
+    worst = decision.bound
     if worst is None:
         print("held      nothing: the model has no price")
         return

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.core.budget import SPANS, Account, Budget, budget_name, moment
+from gateway.core.budget import SPANS, Account, Budget, moment
 from gateway.core.money import to_usd
 
 TYPE = "budget.threshold_passed"
@@ -43,7 +43,7 @@ def to_json(alert: Alert) -> bytes:
         "id": alert.id,
         "tenant": alert.tenant,
         "subject": budget.subject,
-        "budget": budget_name(budget.period, budget.models),
+        "budget": budget.name,
         "threshold_percent": alert.threshold_pct,
         "crossed_at": moment(alert.at_us),
         "limit_usd": to_usd(account.limit_pusd),

@@ -35,6 +35,11 @@ class Budget:
     models: tuple[str, ...] | None
     thresholds_pct: tuple[int, ...] = THRESHOLDS_PCT
 
+    @property
+    def name(self) -> str:
+        """What tells the budgets of one subject apart."""
+        return budget_name(self.period, self.models)
+
     def covers(self, models: Iterable[str]) -> bool:
         """Whether a request for a model, by any of its names, counts here."""
         return self.models is None or not set(self.models).isdisjoint(models)

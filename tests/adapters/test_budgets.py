@@ -135,6 +135,9 @@ def test_budgets_are_told_apart_by_period_and_models(budgets: Budgets, key_id: s
         ("acme/search", key_id, "total", None),
     ]
     assert [one.budget.subject for one in budgets.list_budgets(key_id)] == [key_id]
+    on_way = {one.budget.name for one in budgets.list_on_way(key_id, {"b", "c"})}
+    assert on_way == {"month", "day", "day:a+b", "total"}
+    assert {one.budget.name for one in budgets.list_on_way("acme", {"a"})} == {"day:a", "month"}
 
 
 def test_a_lowered_limit_stops_what_is_new_and_breaks_nothing(

@@ -1,11 +1,13 @@
 """Refusals are kept for a while, with all that was said."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import Engine
 
 from gateway.adapters import schema
 from gateway.adapters.ledger import Ledger
-from gateway.adapters.refusals import find_refusal, forget_refusals, refusal_row
+from gateway.adapters.refusals import find_refusal, forget_refusals, keep_newest, refusal_row
 from gateway.core.errors import LedgerUnavailable
 from tests import builders
 from tests.fakes import ledgerview
@@ -53,3 +55,26 @@ async def test_a_closed_ledger_notes_nothing(engine: Engine) -> None:
     with pytest.raises(LedgerUnavailable):
         await note(ledger, "req-1")
     assert find_refusal(engine, "req-1") is None
+
+
+async def test_the_newest_are_kept_while_a_gateway_runs(
+    engine: Engine,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    forgotten: list[Engine] = []
+
+    def forget(engine: Engine) -> None:
+        forgotten.append(engine)
+        if len(forgotten) == 1:
+            raise OSError("away")
+
+    monkeypatch.setattr("gateway.adapters.refusals.forget_refusals", forget)
+    keeping = asyncio.ensure_future(keep_newest(engine, pause_seconds=0.001))
+    async with asyncio.timeout(20):
+        while len(forgotten) < 2:
+            await asyncio.sleep(0.005)
+    keeping.cancel()
+    assert set(forgotten) == {engine}
+    assert "tried again" in caplog.text

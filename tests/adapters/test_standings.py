@@ -52,7 +52,7 @@ def add_period(engine: Engine, start_us: int, end_us: int | None, **figures: Any
 
 def found(engine: Engine, at_us: int, subject: str | None = None) -> list[Standing]:
     with engine.connect() as connection:
-        return standings(connection, at_us, subject=subject)
+        return standings(connection, at_us, subjects=None if subject is None else [subject])
 
 
 def test_the_figures_are_the_current_periods(engine: Engine) -> None:

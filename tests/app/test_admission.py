@@ -141,7 +141,7 @@ async def test_what_has_no_bound_says_what_would_give_it_one() -> None:
     assert allowed.terms.unbounded is None
     unpriced = await permitted(model="gpt-new", is_unpriced_allowed=True)
     assert "no price" in (unpriced.terms.unbounded or "")
-    assert not unpriced.fits_output
+    assert not unpriced.decision.fits_output
 
 
 async def test_output_is_lowered_to_what_is_left() -> None:
@@ -254,11 +254,11 @@ async def test_the_policy_stands_over_the_setting(
 
 async def test_manners_are_told_to_who_sends() -> None:
     plain = await permitted()
-    assert (plain.fits_output, plain.counts_input) == (False, False)
+    assert (plain.decision.fits_output, plain.counts_input) == (False, False)
     policy = Policy(fit="clamp", input_count="upstream", concurrent_max=3)
     told = await permitted(policy=policy)
     assert told.decision.policy == policy
-    assert (told.fits_output, told.counts_input) == (True, True)
+    assert (told.decision.fits_output, told.counts_input) == (True, True)
     assert told.terms.concurrency == (ConcurrencyLimit(subject="acme", open_max=3),)
 
 

@@ -78,6 +78,81 @@ def test_a_model_without_a_price_is_held_at_nothing_where_that_is_allowed(
     assert gateway("simulate", path, "--json").json["hold_usd"] is None
 
 
+@pytest.fixture
+def key(gateway: Gateway) -> str:
+    gateway("tenants", "create", "acme")
+    return str(gateway("keys", "create", "--tenant", "acme", "--json").json["id"])
+
+
+def limit(gateway: Gateway, subject: str, usd: str, *options: str, period: str = "total") -> None:
+    gateway("budgets", "set", subject, "--limit-usd", usd, "--period", period, *options)
+
+
+def test_the_budgets_on_its_way_are_told(gateway: Gateway, body: Path, key: str) -> None:
+    limit(gateway, "acme", "5")
+    limit(gateway, "acme", "0.01", "--soft", period="day")
+    limit(gateway, "acme", "0.01", "--models", "gpt-5", period="day")
+    limit(gateway, key, "1")
+    said = gateway("simulate", str(body), "--key", key)
+    assert said.code == 0
+    assert said.out.splitlines()[-3:] == [
+        "budget    acme total: 5.000000000000 USD left of 5.000000000000, enough",
+        "budget    acme day: 0.010000000000 USD left of 0.010000000000, soft: refuses nothing",
+        f"budget    {key} total: 1.000000000000 USD left of 1.000000000000, enough",
+    ]
+    record = gateway("simulate", str(body), "--tenant", "acme", "--json").json
+    assert record["admitted"]
+    assert record["budgets"][0] == {
+        "subject": "acme",
+        "budget": "total",
+        "hard": True,
+        "left_usd": "5.000000000000",
+        "fits": True,
+    }
+
+
+def test_a_budget_that_would_refuse_it_does(gateway: Gateway, body: Path, key: str) -> None:
+    limit(gateway, "acme", "0.01")
+    said = gateway("simulate", str(body), "--key", key)
+    assert said.code == 1
+    assert said.out.startswith("refused   gpt-6-sol\nheld      0.04")
+    assert said.out.endswith(" USD left of 0.010000000000, too little\n")
+    assert said.err.startswith("gateway: refused: This request may cost up to 0.04")
+    assert said.err.endswith("(insufficient_quota)\n")
+    said = gateway("simulate", str(body), "--key", key, "--json")
+    record = said.json
+    assert (said.code, record["admitted"], record["code"]) == (1, False, "insufficient_quota")
+    assert not record["budgets"][0]["fits"]
+
+
+def test_a_policy_that_fits_fits(gateway: Gateway, body: Path, key: str) -> None:
+    limit(gateway, "acme", "0.01")
+    gateway("policies", "set", "acme", "--fit", "clamp")
+    said = gateway("simulate", str(body), "--key", key)
+    assert said.code == 0
+    assert "changed   max_output_tokens=" in said.out
+    assert said.out.endswith(", enough\n")
+    limit(gateway, "acme", "0.0001")
+    assert gateway("simulate", str(body), "--key", key).code == 1
+
+
+def test_what_has_no_bound_is_refused_by_a_hard_budget(gateway: Gateway, key: str) -> None:
+    path = str(written(tools=[{"type": "web_search"}]))
+    limit(gateway, "acme", "1000", "--soft")
+    assert gateway("simulate", path, "--key", key).code == 0
+    limit(gateway, "acme", "1000", "--hard")
+    assert gateway("simulate", path, "--key", key).err.endswith("(unbounded_cost)\n")
+
+
+def test_a_model_without_a_price_counts_by_its_name(
+    gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_POLICY_UNPRICED", "record")
+    limit(gateway, "acme", "1", "--soft", "--models", "gpt-unknown")
+    said = gateway("simulate", str(written(model="gpt-unknown")), "--key", key)
+    assert "budget    acme total:gpt-unknown: " in said.out
+
+
 def test_the_real_command_reads_a_file(body: Path) -> None:
     assert command("simulate", str(body)).code == 0
     assert command("simulate", "absent.json").code == 2
