@@ -33,6 +33,7 @@ SERVED_PER_RUN = 40
 SERVED_PER_LONG_RUN = 600
 EXACT_PERCENT_MIN = 99
 REFUSED_SECONDS = 0.05
+LOAD_SECONDS_MAX = 120
 EXACT = {"reported", "retrieved"}
 SHAPES: list[Callable[[str], dict[str, Any]]] = [
     lambda name: body(f"{name} [sim: output=20]"),
@@ -66,7 +67,7 @@ class Load:
 
     async def served_more(self) -> None:
         enough = len(self.on.simulator.served) + self.served_per_run
-        await until(lambda: len(self.on.simulator.served) >= enough)
+        await until(lambda: len(self.on.simulator.served) >= enough, seconds_max=LOAD_SECONDS_MAX)
 
     def kill_gateway(self) -> None:
         self.on.gateway.signal(signal.SIGKILL)
