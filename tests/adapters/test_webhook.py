@@ -140,7 +140,14 @@ def test_https_and_loopback_can_be_used(url: str) -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    ["canary", SECRET.removeprefix("whsec_"), "whsec_canary!", "whsec_Y2FuYXJ5", "whsec_canäry"],
+    [
+        "canary",
+        SECRET.removeprefix("whsec_"),
+        "whsec_canary!",
+        "whsec_Y2FuYXJ5",
+        "whsec_canäry",
+        f"{SECRET}!",
+    ],
 )
 def test_a_secret_that_others_would_read_otherwise_is_refused(secret: str) -> None:
     given: Callable[[], str] = lambda: secret  # noqa: E731 - a value, asked for at each use
