@@ -28,6 +28,8 @@ def create(path: TenantPath, config: ConfigOption = None) -> None:
     with directory_of(config, may_create=True) as directory:
         new = directory.create_tenant(path)
     talk(f"created {', '.join(new)}" if new else f"{path} is there already")
+    if path in new:
+        _endow(path, config)
 
 
 @app.command("list")
@@ -64,6 +66,25 @@ def resume(path: TenantPath, config: ConfigOption = None) -> None:
     with directory_of(config, may_create=True) as directory:
         directory.resume(path)
     talk(f"resumed {path}")
+
+
+def _endow(path: str, config: "Path | None") -> None:
+    """Give a new tenant the budget and the policy that settings name; their verbs tell of it."""
+    from gateway.cli.budgets import set_budget
+    from gateway.cli.policies import set_policy
+
+    given = settings_from(config).tenants
+    if given.budget_limit_usd is not None:
+        set_budget(
+            path,
+            period=given.budget_period,
+            limit_usd=given.budget_limit_usd,
+            hard=given.budget_is_hard,
+            config=config,
+        )
+    if given.max_output_tokens_default is not None:
+        default = given.max_output_tokens_default
+        set_policy(path, max_output_tokens_default=default, config=config)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def _field(name: str, info: FieldInfo) -> SettingField:
         name=name,
         variable=ENVIRONMENT_PREFIX + name.replace(".", "_").upper(),
         unit=str(extra["unit"]) if isinstance(extra, dict) else "",
-        description=info.description or "",
+        description=" ".join((info.description or "").split()),
         is_secret=info.annotation == Secret | None,
     )
 

@@ -10,10 +10,18 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gateway.config.values import WEEK_SECONDS, Bytes, Count, Seconds, Secret, http_address
+from gateway.config.values import (
+    WEEK_SECONDS,
+    BudgetUsd,
+    Bytes,
+    Count,
+    Seconds,
+    Secret,
+    http_address,
+    store_address,
+)
 from gateway.core.address import networks
-
-STORE_SCHEMES = ("redis", "rediss", "valkey", "valkeys")
+from gateway.core.policy import OUTPUT_TOKENS_MIN
 
 
 class Section(BaseModel):
@@ -164,18 +172,12 @@ class Limits(Section):
     rows_per_page: Count = 100
     """Rows of one page of a listing."""
     store_url: str | None = None
-    """A Redis or Valkey that counts requests and tokens per minute for all processes, as
-    redis://HOST:6379/0; else each process counts its own."""
+    """A Redis or Valkey that keeps limits per minute for all processes: redis://HOST:6379/0."""
 
     @field_validator("store_url")
     @classmethod
     def _is_store(cls, url: str | None) -> str | None:
-        address = None if url is None else urlsplit(url)
-        if address is None or (
-            address.scheme in STORE_SCHEMES and address.hostname and address.port
-        ):
-            return url
-        raise ValueError("must be an address like redis://127.0.0.1:6379/0")
+        return None if url is None else store_address(url)
 
     @model_validator(mode="after")
     def _has_room_for_one(self) -> Self:
@@ -269,6 +271,19 @@ class Policy(Section):
 
     unpriced: Literal["deny", "record"] = "deny"
     """A model without a price: deny refuses it, record passes it and keeps its cost open."""
+
+
+class Tenants(Section):
+    """What a tenant is given when it is created; tenants that are there stay as they are."""
+
+    budget_limit_usd: BudgetUsd | None = None
+    """The limit of a new tenant's budget, as 25.00; without it there is none."""
+    budget_period: Literal["total", "day", "week", "month"] = "month"
+    """When a new tenant's budget starts afresh, at midnight UTC."""
+    budget_is_hard: bool = True
+    """Whether a new tenant's budget refuses what does not fit, or only tells."""
+    max_output_tokens_default: Annotated[int, Field(ge=OUTPUT_TOKENS_MIN)] | None = None
+    """What a new tenant's policy sets where a client does not say, as 4096."""
 
 
 class Log(Section):

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     shutdown: sections.Shutdown = sections.Shutdown()
     keys: sections.Keys = sections.Keys()
     policy: sections.Policy = sections.Policy()
+    tenants: sections.Tenants = sections.Tenants()
     log: sections.Log = sections.Log()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -1,11 +1,18 @@
-"""The kinds of values that settings have: secrets, seconds, addresses. Not here: any setting."""
+"""The kinds of values that settings have: secrets, seconds, money, addresses.
+
+Not here: any setting.
+"""
 
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from gateway.core.budget import LIMIT_PUSD_MAX
+from gateway.core.money import PUSD_PER_USD, pusd_from_usd
 
 WEEK_SECONDS = 604_800
+STORE_SCHEMES = ("redis", "rediss", "valkey", "valkeys")
 
 
 class Secret(SecretStr):
@@ -15,6 +22,17 @@ class Secret(SecretStr):
         return "***"
 
 
+def _written(usd: object) -> object:
+    return str(usd) if isinstance(usd, int | float) else usd
+
+
+def _is_limit(usd: str) -> str:
+    if pusd_from_usd(usd) > LIMIT_PUSD_MAX:
+        raise ValueError(f"must be at most {LIMIT_PUSD_MAX // PUSD_PER_USD:,} USD")
+    return usd
+
+
+BudgetUsd = Annotated[str, BeforeValidator(_written), AfterValidator(_is_limit)]
 Seconds = Annotated[float, Field(gt=0, le=WEEK_SECONDS, json_schema_extra={"unit": "seconds"})]
 Bytes = Annotated[int, Field(ge=1024, json_schema_extra={"unit": "bytes"})]
 Count = Annotated[int, Field(ge=1)]
@@ -31,4 +49,12 @@ def http_address(url: str, *, has_userinfo: bool = False) -> str:
         raise ValueError("must not hold a user name or password")
     if address.query or address.fragment:
         raise ValueError("must not hold a query or fragment")
+    return url
+
+
+def store_address(url: str) -> str:
+    """The address of a Redis or Valkey itself, when it is one; raises ValueError."""
+    address = urlsplit(url)
+    if address.scheme not in STORE_SCHEMES or not address.hostname or not address.port:
+        raise ValueError("must be an address like redis://127.0.0.1:6379/0")
     return url

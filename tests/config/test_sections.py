@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.sections import Admin, Alerts, Database, Ingress, Limits, Upstream
+from gateway.config.sections import Admin, Alerts, Database, Ingress, Limits, Tenants, Upstream
 from gateway.config.values import Secret
 
 
@@ -99,3 +99,14 @@ def test_known_stores(url: str) -> None:
 def test_other_stores_are_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         Limits(store_url=url)
+
+
+@pytest.mark.parametrize(("given", "usd"), [("25.00", "25.00"), (25, "25"), (0.5, "0.5")])
+def test_a_new_tenants_budget_is_an_amount(given: object, usd: str) -> None:
+    assert Tenants.model_validate({"budget_limit_usd": given}).budget_limit_usd == usd
+
+
+@pytest.mark.parametrize("given", ["much", -1, True, "4000001", "0.0000000000001", [1]])
+def test_what_no_budget_can_be_is_refused(given: object) -> None:
+    with pytest.raises(ValidationError):
+        Tenants.model_validate({"budget_limit_usd": given})
