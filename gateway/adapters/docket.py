@@ -106,7 +106,8 @@ def _place_all(
         if error is not None:
             docket.refused[request_id] = error
             continue
-        _count(held, told.open_holds)
+        if told.open_holds:
+            _count(held, told.open_holds)
         for leg in legs:
             account = told.accounts[leg]
             touched.setdefault(leg, account.spent_pusd)

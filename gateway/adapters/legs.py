@@ -18,6 +18,7 @@ from gateway.core.budget import Budget, Leg
 from gateway.core.period import Period, period_at
 from gateway.core.tenant import ancestry
 
+PATHS_MAX = 4096  # tenants and keys whose budgets are remembered
 PERIODS_KEPT_MAX = 4  # of a budget: the current one, and those that late requests count in
 
 
@@ -36,6 +37,7 @@ class Legs:
     def __init__(self) -> None:
         self._known: dict[str, list[_Known]] | None = None  # by subject
         self._budgets: dict[str, Budget] = {}
+        self._paths: dict[tuple[str, str, frozenset[str]], list[_Known]] = {}
         self.is_stale = True
 
     def hear(self, news: News) -> None:
@@ -54,7 +56,7 @@ class Legs:
             old = before.get(row["id"])
             known = _Known(budget_from(row), old.periods if old else [])
             found.setdefault(known.budget.subject, []).append(known)
-        self._known, self.is_stale = found, False
+        self._known, self._paths, self.is_stale = found, {}, False
         self._budgets = {one.budget.id: one.budget for known in found.values() for one in known}
 
     def may_bind(self, claim: Claim) -> bool:
@@ -72,23 +74,34 @@ class Legs:
     def find(self, claim: Claim) -> tuple[Leg, ...] | None:
         """The legs in the order of their ids; None where a period has yet to be looked up."""
         legs = []
-        for known in _on_path(self._known or {}, claim):
+        for known in self._path(claim):
             period = known.period_at(claim.at_us)
             if period is None:
                 return None
             legs.append((known.budget.id, period.start_us))
-        return tuple(sorted(legs))
+        return tuple(legs)
 
     def look_up(self, connection: Connection, claim: Claim) -> tuple[Leg, ...]:
         """The same, from the database; a period that has not begun begins."""
         legs = []
-        for known in _on_path(self._known or {}, claim):
+        for known in self._path(claim):
             period = known.period_at(claim.at_us)
             if period is None:
                 period = _period(connection, known.budget, claim.at_us)
                 known.periods = sorted([*known.periods, period], key=_start)[-PERIODS_KEPT_MAX:]
             legs.append((known.budget.id, period.start_us))
-        return tuple(sorted(legs))
+        return tuple(legs)
+
+    def _path(self, claim: Claim) -> list[_Known]:
+        """The budgets on the way, in the order of their ids."""
+        place = claim.tenant, claim.key_id, claim.models
+        path = self._paths.get(place)
+        if path is None:
+            if len(self._paths) >= PATHS_MAX:
+                self._paths.clear()
+            path = sorted(_on_path(self._known or {}, claim), key=_id)
+            self._paths[place] = path
+        return path
 
     @property
     def budgets(self) -> dict[str, Budget]:
@@ -119,6 +132,10 @@ def budget_from(row: RowMapping) -> Budget:
         models=None if row["models"] is None else tuple(json.loads(row["models"])),
         thresholds_pct=tuple(json.loads(row["thresholds"])),
     )
+
+
+def _id(known: _Known) -> str:
+    return known.budget.id
 
 
 def _start(period: Period) -> int:

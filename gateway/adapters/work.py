@@ -105,6 +105,8 @@ class Settled:
 
     def posted_row(self, legs: tuple[Leg, ...]) -> Row:
         """The row as it is written."""
+        if self.row[_ENTRY["legs"]] is not None:
+            return self.row
         return _with_legs(self.row, _ENTRY["legs"], legs)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, delete, update
 
 from gateway.adapters import schema
@@ -128,3 +129,13 @@ def test_what_was_rolled_back_is_begun_again(engine: Engine) -> None:
     legs.forget()
     found(engine, legs, claim())
     assert len(ledgerview.rows(engine, schema.budget_period)) == 1
+
+
+def test_only_so_many_paths_are_remembered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.adapters.legs.PATHS_MAX", 2)
+    set_budget(engine)
+    legs = Legs()
+    for user in ("ana", "ben", "cleo", "ana"):
+        assert len(found(engine, legs, claim(tenant=f"acme/{user}"))) == 1
+        assert found(engine, legs, claim(tenant=f"beta/{user}")) == ()
+        assert len(legs._paths) <= 2
