@@ -80,13 +80,15 @@ class Bench:
         if silent:  # they are posted at once, so what changed is heard before
             self.poll(connection)
         self._legs.refresh(connection)
-        for name, held in work.held.items():
-            if name not in work.settled:
-                work.legs[name] = self._found(connection, held.claim)
+        claims = {name: one.claim for name, one in work.held.items() if name not in work.settled}
         pinned = _pinned(connection, silent) if silent else {}
         for name, one in new.items():
             legs = pinned.get(name) if one.legs is None else one.legs
-            work.legs[name] = self._found(connection, one.claim) if legs is None else legs
+            if legs is None:
+                claims[name] = one.claim
+            else:
+                work.legs[name] = legs
+        work.legs.update(self._found(connection, claims))
 
     def rolled_back(self) -> None:
         """What the transaction began is not there."""
@@ -117,9 +119,17 @@ class Bench:
         news, self._news = self._news, []
         return news
 
-    def _found(self, connection: Connection, claim: Claim) -> tuple[Leg, ...]:
-        legs = self._legs.find(claim)
-        return self._legs.look_up(connection, claim) if legs is None else legs
+    def _found(
+        self, connection: Connection, claims: Mapping[Value, Claim]
+    ) -> dict[Value, tuple[Leg, ...]]:
+        found = {name: self._legs.find(claim) for name, claim in claims.items()}
+        new = [claims[name] for name, legs in found.items() if legs is None]
+        if new:
+            self._legs.begin(connection, new)
+        return {
+            name: self._legs.look_up(connection, claims[name]) if legs is None else legs
+            for name, legs in found.items()
+        }
 
 
 def _pinned(connection: Connection, request_ids: Collection[Value]) -> dict[Value, tuple[Leg, ...]]:

@@ -6,9 +6,10 @@ are remembered. Not here: what the periods come to (`accounts`).
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, RowMapping, literal, select
+from sqlalchemy import Connection, RowMapping, func, literal, select
 
 from gateway.adapters import schema
 from gateway.adapters.changes import BUDGET, News
@@ -29,6 +30,14 @@ class _Known:
 
     def period_at(self, at_us: int) -> Period | None:
         return next((one for one in reversed(self.periods) if _contains(one, at_us)), None)
+
+    def look_up(self, connection: Connection, at_us: int) -> Period:
+        """The same, from the database where it is not known; begun if need be."""
+        period = self.period_at(at_us)
+        if period is None:
+            period = _period(connection, self.budget, at_us)
+            self.periods = sorted([*self.periods, period], key=_start)[-PERIODS_KEPT_MAX:]
+        return period
 
 
 class Legs:
@@ -81,16 +90,25 @@ class Legs:
             legs.append((known.budget.id, period.start_us))
         return tuple(legs)
 
+    def begin(self, connection: Connection, claims: Iterable[Claim]) -> None:
+        """Begin the periods of a batch that have not begun.
+
+        In the order of locks: two processes whose clocks strike midnight begin the same ones.
+        """
+        wanted = {
+            (known.budget.id, claim.at_us): known
+            for claim in claims
+            for known in self._path(claim)
+        }
+        for (_, at_us), known in sorted(wanted.items(), key=_place):
+            known.look_up(connection, at_us)
+
     def look_up(self, connection: Connection, claim: Claim) -> tuple[Leg, ...]:
         """The same, from the database; a period that has not begun begins."""
-        legs = []
-        for known in self._path(claim):
-            period = known.period_at(claim.at_us)
-            if period is None:
-                period = _period(connection, known.budget, claim.at_us)
-                known.periods = sorted([*known.periods, period], key=_start)[-PERIODS_KEPT_MAX:]
-            legs.append((known.budget.id, period.start_us))
-        return tuple(legs)
+        return tuple(
+            (one.budget.id, one.look_up(connection, claim.at_us).start_us)
+            for one in self._path(claim)
+        )
 
     def _path(self, claim: Claim) -> list[_Known]:
         """The budgets on the way, in the order of their ids."""
@@ -142,6 +160,10 @@ def _start(period: Period) -> int:
     return period.start_us
 
 
+def _place(wanted: tuple[tuple[str, int], _Known]) -> tuple[str, int]:
+    return wanted[0]
+
+
 def _contains(period: Period, at_us: int) -> bool:
     return period.start_us <= at_us and (period.end_us is None or at_us < period.end_us)
 
@@ -160,6 +182,14 @@ def _period(connection: Connection, budget: Budget, at_us: int) -> Period:
         return before
     after_us = None if before is None else before.end_us
     period = period_at(budget.period, budget.zone, at_us, after_us=after_us)
+    # A request may come late, from before a period that began in another zone.
+    next_us = connection.scalar(
+        select(func.min(table.period_start_us)).where(
+            table.budget_id == budget.id, table.period_start_us > at_us
+        )
+    )
+    if next_us is not None and period.end_us is not None:
+        period = replace(period, end_us=min(period.end_us, next_us))
     _begin(connection, budget, period)
     return period
 

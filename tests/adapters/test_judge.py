@@ -1,21 +1,28 @@
 """The database's word is final when a hold is written, and what changed is heard in time."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine
 
 from gateway.adapters import schema
 from gateway.adapters.changes import News
+from gateway.adapters.clock import DatabaseClock
+from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
-from gateway.adapters.judge import POLL_SECONDS
+from gateway.adapters.judge import POLL_SECONDS, Bench
 from gateway.adapters.ledger import Ledger
+from gateway.adapters.rows import hold_row
+from gateway.adapters.work import Held, in_order
 from gateway.core.errors import Unauthorized
 from gateway.core.exchange import Hold
 from tests import builders
 from tests.adapters.conftest import now_us
 from tests.fakes import ledgerview
+from tests.fakes.budgets import set_budget
 
 TOLD_SECONDS_MAX = 10.0
 
@@ -119,3 +126,21 @@ async def test_settling_needs_no_key(world: World, engine: Engine) -> None:
     await world.ledger.settle(builders.exchange(hold=hold))
     assert hold.request_id in ledgerview.ids(engine, schema.entry)
     ledgerview.audit(engine)
+
+
+def test_processes_begin_the_same_periods_in_one_order(engine: Engine) -> None:
+    names = [f"team-{number:02}" for number in range(40)]
+    for name in names:
+        set_budget(engine, id=f"1-{name}", subject=name, period="day")
+    midnight = threading.Barrier(2)
+
+    def begin(tenants: list[str]) -> None:
+        rows = [hold_row(builders.hold(tenant=tenant), owner_id="me") for tenant in tenants]
+        bench = Bench(clock=DatabaseClock(now_us))
+        midnight.wait()
+        with write_transaction(engine) as connection:
+            bench.assign(connection, in_order([Held(row=row) for row in rows]))
+
+    with ThreadPoolExecutor() as processes:
+        list(processes.map(begin, (names, names[::-1])))  # a deadlock would raise
+    assert len(ledgerview.rows(engine, schema.budget_period)) == len(names)

@@ -77,6 +77,24 @@ def test_the_next_period_begins_where_the_last_one_ended(engine: Engine) -> None
     assert ends == {NOON_US + DAY_US // 2, NOON_US + DAY_US // 2 + 15 * 3_600_000_000}
 
 
+def test_a_period_that_begins_late_ends_where_the_next_one_began(engine: Engine) -> None:
+    set_budget(engine, period="day")
+    found(engine, Legs(), claim())
+    with write_transaction(engine) as connection:
+        connection.execute(update(schema.budget).values(zone="Etc/GMT+6"))
+    late = claim(at_us=NOON_US - DAY_US // 2 - 1)  # a journal brings it, of yesterday as it was
+    (leg,) = found(engine, Legs(), late)
+    assert leg == ("1-org", NOON_US - DAY_US - DAY_US // 4)
+    edges = [
+        (row["period_start_us"], row["period_end_us"])
+        for row in ledgerview.rows(engine, schema.budget_period)
+    ]
+    assert sorted(edges) == [
+        (leg[1], NOON_US - DAY_US // 2),
+        (NOON_US - DAY_US // 2, NOON_US + DAY_US // 2),
+    ]
+
+
 def test_few_periods_are_kept_in_memory(engine: Engine) -> None:
     set_budget(engine, period="day")
     legs = Legs()
