@@ -39,6 +39,7 @@ class Job:
         """
         is_wanted = self.hold is None or self.waiter is None or not self.waiter.done()
         self.is_begun = self.is_begun or is_wanted
+        self.is_waiting = self.is_waiting and self.is_begun  # who left waits no more
         return self.is_begun
 
     def shown(self) -> GatewayError:

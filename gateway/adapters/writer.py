@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS_MIN = 0.02
 RETRY_SECONDS_MAX = 1.0
 WAIT_POLL_SECONDS = 0.05  # for holds of other processes to end
-WAITING_MAX = 1000
+WAITING_MAX = 200  # each is decided anew with every batch, while all others wait for it
 CLOSE_SECONDS_MAX = 10.0
 CLOSE_SECONDS_MAX_DOWN = 1.0
 
@@ -158,20 +158,21 @@ class Writer:
 
     def _answer(self, jobs: list[Job], decided: Docket) -> None:
         """What became of each hold: placed, refused, or to be tried again with the next batch."""
+        waiting = 0  # those before it: the last to come are turned away
         for job in jobs:
             if job.hold is None:
                 continue
             job.legs = decided.placed.get(job.hold.request_id)
             job.error = decided.refused.get(job.hold.request_id)
-            job.is_waiting = self._may_wait(job)
+            job.is_waiting = waiting < WAITING_MAX and self._may_wait(job)
             if job.is_waiting:
+                waiting += 1
                 job.error, job.is_begun = None, False  # nothing of it is there
 
     def _may_wait(self, job: Job) -> bool:
         return (
             isinstance(job.error, BudgetHeld)
             and time.monotonic() < job.wait_until
-            and len(self._waiting) < WAITING_MAX
             and not self._closing.is_set()
         )
 

@@ -29,6 +29,18 @@ async def test_a_hold_that_was_begun_goes_on() -> None:
     assert begun.begin()
 
 
+async def test_who_left_waits_no_more() -> None:
+    waiting = job(asyncio.get_running_loop().create_future())
+    waiting.is_waiting = True
+    assert waiting.begin()
+    assert waiting.is_waiting
+    assert waiting.waiter is not None
+    waiting.is_begun = False
+    waiting.waiter.cancel()
+    assert not waiting.begin()
+    assert not waiting.is_waiting
+
+
 def test_only_our_own_errors_are_shown() -> None:
     one = job(None)
     one.error = Overloaded()

@@ -40,6 +40,21 @@ async def test_it_does_not_wait_for_ever(engine: Engine) -> None:
     await ledger.aclose()
 
 
+async def test_where_many_wait_the_last_are_turned_away(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.adapters.writer.WAITING_MAX", 2)
+    set_budget(engine)
+    first = await ledger.hold(builders.hold(hold_pusd=60))
+    waiting = [asyncio.ensure_future(ledger.hold(builders.hold(hold_pusd=50))) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    with pytest.raises(BudgetHeld):
+        await ledger.hold(builders.hold(hold_pusd=50))
+    await ledger.settle(builders.exchange(hold=first, cost_pusd=0))
+    await asyncio.gather(*waiting)
+    assert figures(engine) == (100, 0, 0)
+
+
 async def test_one_who_leaves_while_waiting_holds_nothing(engine: Engine, ledger: Ledger) -> None:
     set_budget(engine)
     first = await ledger.hold(builders.hold(hold_pusd=60))
