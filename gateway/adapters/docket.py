@@ -82,7 +82,9 @@ def _resolve(
     legs: tuple[Leg, ...], told: Told, touched: dict[Leg, int], held_pusd: int, cost_pusd: int
 ) -> None:
     for leg in legs:
-        account = told.accounts[leg]
+        account = told.accounts.get(leg)
+        if account is None:  # of a database that was set back: no cost is lost to a budget
+            continue
         touched.setdefault(leg, account.spent_pusd)
         account.resolve(held_pusd=held_pusd, cost_pusd=cost_pusd)
 

@@ -74,6 +74,14 @@ def test_a_settlement_counts_by_what_was_there(
     assert (after.held_pusd, after.spent_pusd) == figures
 
 
+def test_a_cost_is_posted_though_its_account_is_gone() -> None:
+    paid = settled(builders.exchange(hold=builders.hold(request_id="a", hold_pusd=60), cost_pusd=1))
+    work = in_order([paid])
+    work.legs = {"a": (("1-org", 7), LEG)}  # the first was begun after the database's last backup
+    docket = decide(work, Told(accounts={LEG: account()}, fresh={"a"}), Permissive())
+    assert [after.spent_pusd for after in docket.accounts] == [1]
+
+
 def test_of_two_who_want_the_same_money_the_first_has_it() -> None:
     docket = decided([held("a"), held("b")])
     assert list(docket.placed) == ["a"]
