@@ -96,9 +96,7 @@ class Legs:
         In the order of locks: two processes whose clocks strike midnight begin the same ones.
         """
         wanted = {
-            (known.budget.id, claim.at_us): known
-            for claim in claims
-            for known in self._path(claim)
+            (known.budget.id, claim.at_us): known for claim in claims for known in self._path(claim)
         }
         for (_, at_us), known in sorted(wanted.items(), key=_place):
             known.look_up(connection, at_us)
