@@ -82,8 +82,8 @@ async def keep_newest(engine: Engine, *, pause_seconds: float = PAUSE_SECONDS) -
     """Delete all but the newest, now and then, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(pause_seconds)
         try:
             await loop.run_in_executor(None, forget_refusals, engine)
         except (SQLAlchemyError, OSError):
             log.warning("old refusals could not be deleted; it is tried again", exc_info=True)
+        await asyncio.sleep(pause_seconds)

@@ -9,11 +9,12 @@ from sqlalchemy import insert
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
+from gateway.adapters.refusals import KEPT_MAX
 from gateway.adapters.rows import hold_row
 from gateway.app.factory import create_app
 from tests import builders
 from tests.fakes import ledgerview
-from tests.journeys.stage import TENANT, now_us, running, settings_for, stage
+from tests.journeys.stage import TENANT, now_us, running, settings_for, stage, until
 
 NOWHERE = "http://127.0.0.1:9/v1"
 
@@ -39,6 +40,18 @@ async def test_what_a_dead_process_held_is_posted_by_the_next(tmp_path: Path) ->
         assert (entry.request_id, entry.outcome) == (held.request_id, "aborted")
         assert (entry.basis, entry.cost_pusd) == ("worst_case", held.hold_pusd)
         assert ledgerview.rows(on.engine, schema.hold) == []
+
+
+async def test_of_refusals_the_newest_are_kept(tmp_path: Path) -> None:
+    columns = schema.refusal.c.keys()
+    row = dict.fromkeys(columns, "x")
+    rows = [{**row, "request_id": str(at_us), "at_us": at_us} for at_us in range(KEPT_MAX + 2)]
+    async with stage(tmp_path) as on:
+        with write_transaction(on.engine) as connection:
+            connection.execute(insert(schema.refusal), rows)
+    async with stage(tmp_path) as on:
+        await until(lambda: len(ledgerview.ids(on.engine, schema.refusal)) == KEPT_MAX)
+        assert not {"0", "1"} & ledgerview.ids(on.engine, schema.refusal)
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "sqlite://", ""])
