@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS_MIN = 0.02
 RETRY_SECONDS_MAX = 1.0
 WAIT_POLL_SECONDS = 0.05  # for holds of other processes to end
-WAITING_MAX = 200  # each is decided anew with every batch, while all others wait for it
+WAITING_MAX = 100  # each is decided anew with every batch, for which all others wait
 CLOSE_SECONDS_MAX = 10.0
 CLOSE_SECONDS_MAX_DOWN = 1.0
 
