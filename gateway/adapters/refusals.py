@@ -15,6 +15,7 @@ from gateway.adapters.rows import Row, storable_text
 from gateway.core.exchange import Hold
 
 KEPT_MAX = 10_000
+FORGOTTEN_MAX = 1_000  # in one transaction
 PAUSE_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
@@ -67,15 +68,19 @@ def find_refusal(engine: Engine, request_id: str) -> Refusal | None:
 
 
 def forget_refusals(engine: Engine, *, kept_max: int = KEPT_MAX) -> None:
-    """Delete all but the newest."""
-    at_us = schema.refusal.c.at_us
-    oldest = select(at_us).order_by(at_us.desc()).offset(kept_max).limit(1)
+    """Delete all but the newest; few at a time, as who holds and settles waits meanwhile."""
+    table = schema.refusal.c
+    oldest = select(table.at_us).order_by(table.at_us.desc()).offset(kept_max).limit(1)
     with engine.connect() as connection:
         until_us = connection.scalar(oldest)
     if until_us is None:
         return
-    with write_transaction(engine) as connection:
-        connection.execute(delete(schema.refusal).where(at_us <= until_us))
+    some = select(table.request_id).where(table.at_us <= until_us).limit(FORGOTTEN_MAX)
+    forget = delete(schema.refusal).where(table.request_id.in_(some.scalar_subquery()))
+    is_done = False
+    while not is_done:
+        with write_transaction(engine) as connection:
+            is_done = connection.execute(forget).rowcount < FORGOTTEN_MAX
 
 
 async def keep_newest(engine: Engine, *, pause_seconds: float = PAUSE_SECONDS) -> None:

@@ -40,8 +40,13 @@ async def test_the_first_that_was_said_stands(engine: Engine, ledger: Ledger) ->
 
 @pytest.mark.parametrize(("kept_max", "left"), [(2, {"c", "d"}), (4, {"a", "b", "c", "d"})])
 async def test_only_the_newest_are_kept(
-    engine: Engine, ledger: Ledger, kept_max: int, left: set[str]
+    engine: Engine,
+    ledger: Ledger,
+    kept_max: int,
+    left: set[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("gateway.adapters.refusals.FORGOTTEN_MAX", 1)
     for at_us, name in enumerate("abcd"):
         await note(ledger, name, at_us=at_us)
     forget_refusals(engine, kept_max=kept_max)
