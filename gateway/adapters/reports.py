@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Column, ColumnElement, Engine, Label, RowMapping, and_, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Engine,
+    Label,
+    RowMapping,
+    Select,
+    and_,
+    func,
+    or_,
+    select,
+)
 
 from gateway.adapters import schema
 from gateway.adapters.rows import lines_from_text
@@ -59,6 +70,7 @@ class EntryRow:
     output_tokens: int | None
     reasoning_tokens: int | None
     cost_pusd: int | None
+    adjustment_pusd: int | None  # what became known later: it is to be added to the cost
     hold_pusd: int
     price_version: str | None
     lines: tuple[CostLine, ...]
@@ -95,7 +107,7 @@ def entries(
 ) -> list[EntryRow]:
     """Entries, newest first. The next page is `before` the last row's created_at_us and id."""
     table = schema.entry.c
-    query = select(schema.entry).order_by(table.created_at_us.desc(), table.request_id.desc())
+    query = _adjusted().order_by(table.created_at_us.desc(), table.request_id.desc())
     if tenant is not None:
         query = query.where(_is_within(table.tenant, tenant))
     if since_us is not None:
@@ -112,7 +124,7 @@ def entry(engine: Engine, request_or_response_id: str) -> EntryRow | None:
     """One entry, by our id or by the upstream's."""
     table = schema.entry.c
     query = (
-        select(schema.entry)
+        _adjusted()
         .where(
             or_(
                 table.request_id == request_or_response_id,
@@ -198,8 +210,16 @@ def _usage(row: RowMapping) -> UsageRow:
     return UsageRow(**groups, **sums)
 
 
+def _adjusted() -> Select[tuple[Any, ...]]:
+    table = schema.adjustment.c
+    delta = select(func.sum(table.delta_pusd)).where(table.request_id == schema.entry.c.request_id)
+    return select(schema.entry, delta.scalar_subquery().label("adjustment_pusd"))
+
+
 def _entry(row: RowMapping) -> EntryRow:
     fields = dict(row)
+    if fields["adjustment_pusd"] is not None:
+        fields["adjustment_pusd"] = int(fields["adjustment_pusd"])  # PostgreSQL sums as decimals
     fields["lines"] = lines_from_text(fields["lines"])
     fields["tags"] = json.loads(fields["tags"])
     del fields["legs"]

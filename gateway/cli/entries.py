@@ -73,6 +73,7 @@ def record(row: "EntryRow") -> dict[str, Cell]:
         "output_tokens": row.output_tokens,
         "reasoning_tokens": row.reasoning_tokens,
         "cost_usd": None if row.cost_pusd is None else to_usd(row.cost_pusd),
+        "adjustment_usd": None if row.adjustment_pusd is None else to_usd(row.adjustment_pusd),
         "hold_usd": to_usd(row.hold_pusd),
         "price_version": row.price_version,
         "settled_at": iso(row.settled_at_us),

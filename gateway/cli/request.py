@@ -8,7 +8,7 @@ from gateway.cli.access import database, settings_from
 from gateway.cli.entries import json_record, record
 from gateway.cli.exits import CheckFailed
 from gateway.cli.options import ConfigOption, JsonOption
-from gateway.cli.output import print_json, print_table
+from gateway.cli.output import Cell, print_json, print_table
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def _print_bill(row: "EntryRow") -> None:
     for name, value in sorted(row.tags.items()):
         print(f"{'tag ' + name:20}  {value}")
     print()
-    lines = [list(line.values()) for line in _lines(row)]
-    cost = "unpriced" if row.cost_pusd is None else to_usd(row.cost_pusd)
-    print_table(
-        ["meter", "quantity", "unit_price_usd", "cost_usd"],
-        [*lines, ["total", None, None, cost], ["held", None, None, to_usd(row.hold_pusd)]],
-    )
+    lines: list[list[Cell]] = [list(line.values()) for line in _lines(row)]
+    lines.append(["total", None, None, facts["cost_usd"] or "unpriced"])
+    if row.adjustment_pusd is not None:
+        lines.append(["adjusted later by", None, None, facts["adjustment_usd"]])
+    lines.append(["held", None, None, facts["hold_usd"]])
+    print_table(["meter", "quantity", "unit_price_usd", "cost_usd"], lines)
 
 
 def _text(value: object) -> str:

@@ -10,6 +10,7 @@ from gateway.adapters import reports, schema
 from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
 from gateway.adapters.ledger import Ledger
+from gateway.core.exchange import Basis
 from gateway.core.prices import CostLine
 from tests import builders
 from tests.builders import AT_US
@@ -36,6 +37,21 @@ async def test_an_entry_reads_back_whole(ledger: Ledger, engine: Engine) -> None
     assert (entry.cost_pusd, entry.hold_pusd) == (exchange.cost_pusd, hold.hold_pusd)
     assert reports.entry(engine, "resp_1") == entry
     assert reports.entry(engine, "b") is None
+
+
+async def test_what_became_known_later_is_told_beside_the_cost(
+    ledger: Ledger, engine: Engine
+) -> None:
+    hold = builders.hold(request_id="a", hold_pusd=100)
+    lost = builders.exchange(hold=hold, basis=Basis.WORST_CASE, cost_pusd=100)
+    await ledger.settle(lost)
+    await ledger.settle(builders.exchange(hold=hold, cost_pusd=30))
+    entry = reports.entry(engine, "a")
+    assert entry is not None
+    assert (entry.basis, entry.cost_pusd, entry.adjustment_pusd) == ("worst_case", 100, -70)
+    assert isinstance(entry.adjustment_pusd, int)
+    await settle(ledger, "b")
+    assert {row.adjustment_pusd for row in reports.entries(engine)} == {-70, None}
 
 
 async def test_pages_follow_each_other_without_gap_or_repeat(

@@ -1,5 +1,6 @@
 """`gateway request`: a bill."""
 
+from gateway.core.exchange import Basis
 from tests.builders import exchange, hold
 from tests.cli.commands import Gateway
 from tests.cli.conftest import Post
@@ -22,6 +23,19 @@ def test_a_bill_line_by_line(gateway: Gateway, post: Post) -> None:
     assert shown["client_gone"] == "yes"
     assert shown["tag team"] == "x"
     assert "problem" not in shown
+
+
+def test_what_became_known_later_is_on_the_bill(gateway: Gateway, post: Post) -> None:
+    held = hold(request_id="req-a")
+    post(exchange(hold=held, basis=Basis.WORST_CASE, cost_pusd=held.hold_pusd, lines=()))
+    post(exchange(hold=held))
+    bill = gateway("request", "req-a").out.partition("\n\n")[2].splitlines()
+    assert [line.split()[-1] for line in bill[1:]] == [
+        "0.005000000000",
+        "-0.004640000000",
+        "0.005000000000",
+    ]
+    assert gateway("request", "req-a", "--json").json["adjustment_usd"] == "-0.004640000000"
 
 
 def test_an_unpriced_one_says_why(gateway: Gateway, post: Post) -> None:
