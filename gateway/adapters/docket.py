@@ -12,7 +12,7 @@ from typing import Protocol
 from gateway.adapters.corrections import Correction
 from gateway.adapters.rows import Row, Value
 from gateway.adapters.work import Held, Work
-from gateway.core.budget import Account, Budget, Leg, obstacle
+from gateway.core.budget import Account, Budget, Leg, in_sentences, obstacle
 from gateway.core.errors import BudgetHeld, ConcurrencyExceeded, GatewayError
 from gateway.core.tenant import ancestry
 
@@ -137,8 +137,12 @@ def _refusal(
         terms=held.terms,
         now_us=judge.now_us,
     )
-    if error is None and held.terms.may_wait and not queued.isdisjoint(legs):
-        return BudgetHeld("Other requests wait for the same budget.", left_pusd=0)
+    waited_for = next((leg for leg in legs if leg in queued), None)
+    if error is None and held.terms.may_wait and waited_for is not None:
+        told_of = in_sentences(
+            told.accounts[waited_for], judge.budgets[waited_for[0]], held.hold_pusd
+        )
+        return BudgetHeld(f"{told_of} Others wait for that, and came first.", left_pusd=0)
     if isinstance(error, BudgetHeld) and held.terms.may_wait:
         queued.update(leg for leg in legs if not told.accounts[leg].fits(held.hold_pusd))
     return error

@@ -136,7 +136,7 @@ def obstacle(
         return None
     worst = min(full, key=lambda account: account.would_fit_alone(hold_pusd))
     left_pusd = min(account.left_pusd for account in full)
-    told = _told(worst, budgets[worst.budget_id], hold_pusd)
+    told = in_sentences(worst, budgets[worst.budget_id], hold_pusd)
     if worst.would_fit_alone(hold_pusd):
         return BudgetHeld(told, left_pusd=left_pusd)
     ends_us = worst.period_end_us
@@ -144,7 +144,8 @@ def obstacle(
     return BudgetExhausted(told, left_pusd=left_pusd, resets_in_seconds=left_seconds)
 
 
-def _told(account: Account, budget: Budget, hold_pusd: int) -> str:
+def in_sentences(account: Account, budget: Budget, hold_pusd: int) -> str:
+    """What a hold would take, of which budget, and what that has left."""
     models = "" if budget.models is None else f" for {', '.join(budget.models)}"
     ends_us = account.period_end_us
     resets = "It does not reset" if ends_us is None else f"It resets at {moment(ends_us)}"

@@ -90,7 +90,10 @@ def test_of_two_who_want_the_same_money_the_first_has_it() -> None:
 
 def test_who_comes_later_does_not_overtake_one_who_waits() -> None:
     batch = [held("large", 70), held("small", 10)]
-    assert list(decided(batch, account=account(held_pusd=60)).refused) == ["large", "small"]
+    refused = decided(batch, account=account(held_pusd=60)).refused
+    assert list(refused) == ["large", "small"]
+    assert "0.000000000060 are held" in str(refused["small"])
+    assert str(refused["small"]).endswith("Others wait for that, and came first.")
     patient = [held("large", 70, may_wait=False), held("small", 10)]
     assert list(decided(patient, account=account(held_pusd=60)).placed) == ["small"]
 
