@@ -122,14 +122,19 @@ class Bench:
     def _found(
         self, connection: Connection, claims: Mapping[Value, Claim]
     ) -> dict[Value, tuple[Leg, ...]]:
-        found = {name: self._legs.find(claim) for name, claim in claims.items()}
-        new = [claims[name] for name, legs in found.items() if legs is None]
+        found: dict[Value, tuple[Leg, ...]] = {}
+        new: dict[Value, Claim] = {}
+        for name, claim in claims.items():
+            legs = self._legs.find(claim)
+            if legs is None:
+                new[name] = claim
+            else:
+                found[name] = legs
         if new:
-            self._legs.begin(connection, new)
-        return {
-            name: self._legs.look_up(connection, claims[name]) if legs is None else legs
-            for name, legs in found.items()
-        }
+            self._legs.begin(connection, new.values())
+            for name, claim in new.items():
+                found[name] = self._legs.look_up(connection, claim)
+        return found
 
 
 def _pinned(connection: Connection, request_ids: Collection[Value]) -> dict[Value, tuple[Leg, ...]]:
