@@ -172,12 +172,12 @@ async def test_what_was_let_go_and_then_killed_is_owed(tmp_path: Path) -> None:
     async with process_stage(tmp_path, GATEWAY_LEDGER_OUTAGE="journal") as on:
         await whole_answer(on.gateway.port, on.key, body())
         with silent(on):
-            async with calling(on.gateway.port, on.key, body("[sim: stall=2000,600]")) as caller:
+            asked = body("[sim: stall=2000,600]", store=False)
+            async with calling(on.gateway.port, on.key, asked) as caller:
                 await caller.read(1500)
                 on.gateway.signal(signal.SIGKILL)
                 await on.gateway.exit_code()
         await on.start()
         _, lost = await on.settled(2)
-        # Its response's id was noted in the journal: the upstream can be asked for it.
-        assert (lost.basis, lost.reason) == ("retrieved", "gateway_lost")
-        assert 0 < (lost.cost_pusd or 0) < lost.hold_pusd
+        assert (lost.outcome, lost.basis, lost.reason) == ("aborted", "worst_case", "gateway_lost")
+        assert lost.cost_pusd == lost.hold_pusd > 0
