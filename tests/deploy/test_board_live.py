@@ -97,7 +97,8 @@ def test_every_panel_is_answered(tmp_path: Path) -> None:
     with set_stage(tmp_path) as stage:
         target = stage.gateway_url.split("/")[2]
         gateway(stage, "tenants", "create", "acme")
-        gateway(stage, "budgets", "set", "acme", "--period", "month", "--limit-usd", "1000")
+        limit = ("--limit-usd", "1000", "--soft")  # a hard one wants every request to have a bound
+        gateway(stage, "budgets", "set", "acme", "--period", "month", *limit)
         key = json.loads(gateway(stage, "keys", "create", "--tenant", "acme", "--json"))["key"]
         with prometheus(tmp_path, target) as server:
             while empty := [
