@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import httpx
-import pytest
 from sqlalchemy import insert
 
 from gateway.adapters import schema
@@ -11,7 +10,6 @@ from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
 from gateway.adapters.refusals import KEPT_MAX
 from gateway.adapters.rows import hold_row
-from gateway.app.factory import create_app
 from tests import builders
 from tests.fakes import ledgerview
 from tests.journeys.stage import TENANT, now_us, running, settings_for, stage, until
@@ -52,9 +50,3 @@ async def test_of_refusals_the_newest_are_kept(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         await until(lambda: len(ledgerview.ids(on.engine, schema.refusal)) == KEPT_MAX)
         assert not {"0", "1"} & ledgerview.ids(on.engine, schema.refusal)
-
-
-@pytest.mark.parametrize("url", ["mysql://x", "sqlite://", ""])
-def test_a_database_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ValueError, match="database"):
-        create_app(settings_for(tmp_path, NOWHERE, database={"url": url}))

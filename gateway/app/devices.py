@@ -1,0 +1,109 @@
+"""The adapters, each as the settings want it. Not here: what is done with them (`parts`)."""
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from gateway import __version__
+from gateway.adapters.budgets import Budgets
+from gateway.adapters.changes import News
+from gateway.adapters.journal import Journal
+from gateway.adapters.ledger import Ledger
+from gateway.adapters.metric_files import Share
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.reports import cost_totals
+from gateway.adapters.tenants import Tenants
+from gateway.adapters.upstream import Timeouts, Upstream, transport_for
+from gateway.app.attempts import FailedAttempts
+from gateway.app.auth import Authenticator
+from gateway.config.secret import CurrentSecret
+from gateway.config.settings import Settings
+from gateway.core.address import networks
+
+
+def now_us() -> int:
+    """This machine's time, in Unix microseconds; the database's is `Ledger.now_us`."""
+    return time.time_ns() // 1000
+
+
+def metrics_for(settings: Settings, engine: Engine, share: Share | None) -> Metrics:
+    def totals() -> dict[tuple[str, str], int]:
+        found = cost_totals(engine, now_us())
+        return {(tenant, window): cost_pusd for (tenant, window), cost_pusd in found.items()}
+
+    return Metrics(
+        version=__version__,
+        tenants_max=settings.limits.tenants_labelled_max,
+        totals=totals,
+        standings=Budgets(engine=engine, now_us=now_us).list_budgets,
+        share=share,
+    )
+
+
+def tenants_for(settings: Settings, engine: Engine) -> Tenants:
+    return Tenants(
+        engine=engine,
+        now_us=now_us,
+        stale_seconds_max=settings.keys.stale_seconds_max,
+        cached_max=settings.keys.cached_max,
+    )
+
+
+def authenticator_for(settings: Settings, tenants: Tenants) -> Authenticator:
+    chosen = settings.ingress
+    attempts = FailedAttempts(
+        per_minute_max=chosen.failed_attempts_max,
+        trusted=networks(chosen.trusted_proxies),
+    )
+    return Authenticator(tenants=tenants, attempts=attempts)
+
+
+def ledger_for(
+    settings: Settings,
+    engine: Engine,
+    *,
+    owner_id: str,
+    metrics: Metrics,
+    on_news: Callable[[News], None],
+) -> Ledger:
+    """The ledger, whose metrics are watched from now on."""
+    chosen = settings.ledger
+    ledger = Ledger(
+        engine=engine,
+        owner_id=owner_id,
+        now_us=now_us,
+        queue_max=settings.limits.queue_length_max,
+        batch_max=chosen.batch_max,
+        lease_seconds=chosen.lease_seconds,
+        on_batch=metrics.batch,
+        on_news=on_news,
+        journal=Journal(settings.state_dir, owner_id, bytes_max=chosen.journal_bytes_max),
+        outage=chosen.outage,
+        on_failure=metrics.ledger_failed,
+    )
+    metrics.watch_queue(lambda: ledger.queue_depth)
+    metrics.watch_journal(lambda: ledger.journal_bytes)
+    return ledger
+
+
+def upstream_for(settings: Settings) -> Upstream:
+    chosen = settings.upstream
+    return Upstream(
+        base_url=chosen.base_url,
+        credential=CurrentSecret(chosen.api_key, chosen.api_key_file),
+        transport=transport_for(
+            kind=chosen.transport,
+            connections_max=chosen.connections_max,
+            idle_seconds_max=chosen.keepalive_seconds,
+            ca_file=None if chosen.ca_file is None else str(chosen.ca_file),
+            proxy_url=chosen.proxy_url,
+        ),
+        timeouts=Timeouts(
+            connect_seconds=chosen.connect_seconds,
+            write_seconds=chosen.write_seconds,
+            pool_seconds=chosen.pool_seconds,
+            first_byte_seconds=chosen.first_byte_seconds,
+            idle_seconds=chosen.idle_seconds,
+        ),
+    )

@@ -1,0 +1,136 @@
+"""Everything that lives as long as the process, constructed in the order in which requests meet it.
+
+Not here: the adapters' settings (`devices`), or when what starts and ends (`factory`).
+"""
+
+from gateway.adapters.chains import Chains
+from gateway.adapters.changes import News
+from gateway.adapters.database import open_engine
+from gateway.adapters.input_count import InputCount
+from gateway.adapters.logs import log_exchange
+from gateway.adapters.metric_files import Share
+from gateway.adapters.minutes import Minutes, store_for
+from gateway.adapters.owners import Owner
+from gateway.adapters.policy_cache import PolicyCache
+from gateway.adapters.pricefile import load_prices
+from gateway.adapters.retrieval import Retrieval
+from gateway.app.admission import Admission
+from gateway.app.bodies import Bodies
+from gateway.app.devices import (
+    authenticator_for,
+    ledger_for,
+    metrics_for,
+    tenants_for,
+    upstream_for,
+)
+from gateway.app.drain import DrainLimits
+from gateway.app.holding import Holding
+from gateway.app.notifier import notifier_for
+from gateway.app.proxy import DataPlane
+from gateway.app.readers import Sink
+from gateway.app.reconcile import Reconciler
+from gateway.app.relay import Relay
+from gateway.app.takeover import Takeover
+from gateway.config.settings import Settings
+from gateway.core.exchange import Hold
+from gateway.core.life import Life
+from gateway.core.reconciliation import Patience
+
+SWEEPS_PER_LEASE = 3
+
+
+class Parts:
+    """What the settings come to. Raises ValueError where one cannot be used."""
+
+    def __init__(self, settings: Settings, share: Share | None) -> None:
+        self.settings = settings
+        own = settings.prices.file
+        self.book = load_prices(*([] if own is None else [own]))
+        self.engine = open_engine(settings.database.url, synchronous=settings.ledger.synchronous)
+        self.metrics = metrics_for(settings, self.engine, share)
+        self.owner = Owner(settings.state_dir)
+        self.tenants = tenants_for(settings, self.engine)
+        self.policies = PolicyCache(
+            engine=self.engine, stale_seconds_max=settings.keys.stale_seconds_max
+        )
+        self.ledger = ledger_for(
+            settings,
+            self.engine,
+            owner_id=self.owner.id,
+            metrics=self.metrics,
+            on_news=self._hear,
+        )
+        self.upstream = upstream_for(settings)
+        self.chains = Chains(self.engine)
+        self.minutes = Minutes(
+            store_for(settings.limits.store_url), on_failure=self.metrics.store_failed
+        )
+        sinks = (self.metrics, log_exchange, self.chains, self.minutes)
+        self.reconciler = self._make_reconciler(sinks)
+        self.takeover = Takeover(
+            ledger=self.ledger,
+            engine=self.engine,
+            state_dir=settings.state_dir,
+            heir=self.reconciler.inherit,
+            pause_seconds=settings.ledger.lease_seconds / SWEEPS_PER_LEASE,
+        )
+        self.notifier = notifier_for(
+            settings.alerts, engine=self.engine, now_us=self.ledger.now_us, metrics=self.metrics
+        )
+        self.relay = self._make_relay(sinks)
+        self.data_plane = self._make_data_plane()
+
+    def _begin(self, hold: Hold, started: float) -> Life:
+        limit = self.settings.limits.event_bytes_max
+        return Life(hold=hold, book=self.book, started=started, event_bytes_max=limit)
+
+    def _make_reconciler(self, sinks: tuple[Sink, ...]) -> Reconciler:
+        chosen = self.settings.reconcile
+        return Reconciler(
+            ledger=self.ledger,
+            upstream=Retrieval(self.upstream),
+            book=self.book,
+            patience=Patience(
+                seconds_max=chosen.seconds_max, missing_seconds_max=chosen.missing_seconds_max
+            ),
+            asks_max=chosen.asks_max,
+            metrics=self.metrics,
+            sinks=sinks,
+        )
+
+    def _make_relay(self, sinks: tuple[Sink, ...]) -> Relay:
+        chosen = self.settings.drain
+        return Relay(
+            upstream=self.upstream,
+            ledger=self.ledger,
+            begin=self._begin,
+            metrics=self.metrics,
+            sinks=sinks,
+            take_on=self.reconciler.take,
+            drain=DrainLimits(seconds_max=chosen.seconds_max, drains_max=chosen.drains_max),
+        )
+
+    def _make_data_plane(self) -> DataPlane:
+        settings = self.settings
+        return DataPlane(
+            authenticator=authenticator_for(settings, self.tenants),
+            admission=Admission(
+                book=self.book,
+                policies=self.policies,
+                chains=self.chains,
+                minutes=self.minutes,
+                is_unpriced_allowed=settings.policy.unpriced == "record",
+                now_us=self.ledger.now_us,
+            ),
+            holding=Holding(ledger=self.ledger, counter=InputCount(self.upstream)),
+            relay=self.relay,
+            metrics=self.metrics,
+            bodies=Bodies(
+                bytes_max=settings.limits.request_bytes_max,
+                total_bytes_max=settings.limits.request_total_bytes_max,
+            ),
+        )
+
+    def _hear(self, news: News) -> None:
+        self.tenants.hear(news)
+        self.policies.hear(news)
