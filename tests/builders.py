@@ -5,9 +5,10 @@ from typing import Any
 
 from gateway.core.alert import Alert
 from gateway.core.budget import Account, Budget
+from gateway.core.cost import CostLine
 from gateway.core.exchange import Basis, Exchange, Hold, Outcome
 from gateway.core.money import PUSD_PER_USD
-from gateway.core.prices import CostLine, ModelPrice, Rates, TierRates
+from gateway.core.prices import ModelPrice, Rates, TierRates
 from gateway.core.tenant import Tenant
 from gateway.core.usage import Usage
 

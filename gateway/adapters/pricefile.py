@@ -18,15 +18,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from gateway.core.money import PUSD_PER_USD, pusd_per_unit
-from gateway.core.prices import (
-    IMAGE_TOKENS_MAX,
-    TIERS,
-    TOOL_FEES,
-    ModelPrice,
-    PriceBook,
-    Rates,
-    TierRates,
-)
+from gateway.core.price_book import PriceBook
+from gateway.core.prices import IMAGE_TOKENS_MAX, TIERS, TOOL_FEES, ModelPrice, Rates, TierRates
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "prices"
 TOKENS_PER_PRICE = 1_000_000

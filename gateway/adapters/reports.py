@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from gateway.adapters import schema
 from gateway.adapters.rows import lines_from_text
-from gateway.core.prices import CostLine
+from gateway.core.cost import CostLine
 
 By = Literal["tenant", "model", "day", "key"]
 Window = Literal["today", "month"]

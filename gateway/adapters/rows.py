@@ -13,8 +13,9 @@ from sqlalchemy import Row as DatabaseRow
 
 from gateway.adapters import schema
 from gateway.core.budget import Leg
+from gateway.core.cost import CostLine
 from gateway.core.exchange import Exchange, Hold
-from gateway.core.prices import CostLine, price_from_json, price_to_json
+from gateway.core.pinned import price_from_json, price_to_json
 from gateway.core.usage import Usage
 
 Value = str | int | bytes | None

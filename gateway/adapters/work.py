@@ -11,7 +11,7 @@ from gateway.adapters import schema
 from gateway.adapters.rows import Row, Value, entry_row, legs_from_text, legs_text, rollup_row
 from gateway.core.budget import ANY_TERMS, Leg, Terms
 from gateway.core.exchange import Exchange
-from gateway.core.prices import price_from_json
+from gateway.core.pinned import price_from_json
 
 _HOLD = {name: index for index, name in enumerate(schema.hold.c.keys())}
 _ENTRY = {name: index for index, name in enumerate(schema.entry.c.keys())}

@@ -19,7 +19,8 @@ from gateway.core.budget import ConcurrencyLimit, Terms
 from gateway.core.exchange import CLIENT_REQUEST_TAG, STORE_TAG, Hold
 from gateway.core.inheritance import Effective, Level
 from gateway.core.policy import Policy
-from gateway.core.prices import ModelPrice, PriceBook
+from gateway.core.price_book import PriceBook
+from gateway.core.prices import ModelPrice
 from gateway.core.request import ResponseRequest
 from gateway.core.tenant import Tenant
 

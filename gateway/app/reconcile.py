@@ -17,7 +17,7 @@ from gateway.adapters.metrics import Metrics
 from gateway.app.readers import Sink, tell
 from gateway.core.errors import LedgerUnavailable
 from gateway.core.exchange import Basis, Exchange
-from gateway.core.prices import PriceBook
+from gateway.core.price_book import PriceBook
 from gateway.core.reconciliation import Patience, Told, pause_seconds, resolved
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from gateway.cli.times import iso, iso_or_none
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
-    from gateway.core.prices import ModelPrice, PriceBook, Rates
+    from gateway.core.price_book import PriceBook
+    from gateway.core.prices import ModelPrice, Rates
 
 app = verb_group(words="What the upstream's models cost.")
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.core.budget import Leg
-from gateway.core.prices import CostLine, ModelPrice
+from gateway.core.cost import CostLine
+from gateway.core.prices import ModelPrice
 from gateway.core.usage import Usage
 
 CLIENT_REQUEST_TAG = "gw_client_request_id"  # under which a hold keeps the id that its client gave

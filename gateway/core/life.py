@@ -17,7 +17,7 @@ from gateway.core.errors import UpstreamUnavailable
 from gateway.core.exchange import Basis, Exchange, Hold, Outcome
 from gateway.core.observation import Observation, kept_word
 from gateway.core.observer import Observer, OpaqueObserver, observer_for
-from gateway.core.prices import PriceBook
+from gateway.core.price_book import PriceBook
 from gateway.core.settlement import (
     SUCCESSES,
     Settlement,

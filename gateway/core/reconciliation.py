@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.exchange import Basis, Exchange
 from gateway.core.observation import Observation, kept_word
-from gateway.core.prices import PriceBook
+from gateway.core.price_book import PriceBook
 from gateway.core.settlement import settlement
 
 PAUSE_SECONDS_MIN = 2.0

@@ -6,9 +6,11 @@ could not be learned is posted at the hold, or has no cost when no price is know
 
 from dataclasses import dataclass
 
+from gateway.core.cost import CostLine
 from gateway.core.exchange import Basis, Hold, Outcome
 from gateway.core.observer import Observation
-from gateway.core.prices import CostLine, ModelPrice, PriceBook
+from gateway.core.price_book import PriceBook
+from gateway.core.prices import ModelPrice
 
 SUCCESSES = range(200, 300)
 # What a proxy on the way answers when it lost an upstream that may be at work, and may bill it.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.pricefile import BUILT_IN, PriceFileInvalid, load_prices
-from gateway.core.prices import PriceBook
+from gateway.core.price_book import PriceBook
 from gateway.core.usage import NO_TOOLS, Usage
 
 NOW_US = 1_795_305_600_000_000  # 2026-11-22

@@ -10,8 +10,8 @@ from gateway.adapters import reports, schema
 from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
 from gateway.adapters.ledger import Ledger
+from gateway.core.cost import CostLine
 from gateway.core.exchange import Basis
-from gateway.core.prices import CostLine
 from tests import builders
 from tests.builders import AT_US
 

@@ -19,7 +19,7 @@ from gateway.adapters.rows import (
     rollup_row,
     storable_text,
 )
-from gateway.core.prices import CostLine
+from gateway.core.cost import CostLine
 from tests import builders
 
 

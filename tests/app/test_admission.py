@@ -15,7 +15,8 @@ from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
 from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
 from gateway.core.inheritance import Effective, Level, effective
 from gateway.core.policy import Policy
-from gateway.core.prices import ModelPrice, PriceBook
+from gateway.core.price_book import PriceBook
+from gateway.core.prices import ModelPrice
 from gateway.core.tenant import Tenant
 from tests.builders import price, tenant
 

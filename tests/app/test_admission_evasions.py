@@ -13,7 +13,7 @@ from gateway.app.admission import Admission, Permit
 from gateway.cli.access import now_us
 from gateway.core.errors import InvalidRequest
 from gateway.core.policy import Policy
-from gateway.core.prices import PriceBook
+from gateway.core.price_book import PriceBook
 from tests.app.test_admission import NO_CHAINS, NO_MINUTES, OnePolicy
 from tests.builders import price, tenant
 

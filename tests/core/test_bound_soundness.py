@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from gateway.adapters.pricefile import load_prices
 from gateway.core.bound import BoundInput, bound
-from gateway.core.prices import METER_UNPRICED, ModelPrice
+from gateway.core.cost import METER_UNPRICED
+from gateway.core.prices import ModelPrice
 from gateway.core.request import ResponseRequest
 from gateway.core.usage import ToolUse, Usage
 

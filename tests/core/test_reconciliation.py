@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.core.exchange import Basis, Exchange, Outcome
 from gateway.core.observation import Observation
-from gateway.core.prices import PriceBook
+from gateway.core.price_book import PriceBook
 from gateway.core.reconciliation import (
     PAUSE_SECONDS_MAX,
     PAUSE_SECONDS_MIN,

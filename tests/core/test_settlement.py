@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.exchange import Basis, Outcome
 from gateway.core.observer import Observation
-from gateway.core.prices import PriceBook
+from gateway.core.price_book import PriceBook
 from gateway.core.settlement import Settlement, nothing_used, settlement, worst_case
 from gateway.core.usage import ToolUse, Usage
 from tests.builders import hold, price, usage

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.core.exchange import Exchange
 from gateway.core.life import Life
-from gateway.core.prices import PriceBook
+from gateway.core.price_book import PriceBook
 from tests.builders import hold, price
 
 USAGE = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
