@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.adapters.upstream import Header, Upstream, UpstreamReply
 from gateway.core.errors import UpstreamUnavailable
-from gateway.core.request import ResponseRequest
+from gateway.core.request import Request
 
 ASK_SECONDS_MAX = 2.0
 ANSWER_BYTES_MAX = 64 * 1024
@@ -35,7 +35,7 @@ class InputCount:
         self._upstream = upstream
         self._seconds_max = seconds_max
 
-    async def count(self, request: ResponseRequest) -> int | None:
+    async def count(self, request: Request) -> int | None:
         """Tokens of the input as the upstream counts them; None when it does not say in time."""
         if request.fields.get("prompt") is not None:
             return None

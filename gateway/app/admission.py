@@ -107,7 +107,9 @@ class Permit:
     @property
     def counts_input(self) -> bool:
         """Whether the upstream may be asked how long its input is."""
-        return self.decision.policy.input_count == "upstream" and self.decision.price is not None
+        decision = self.decision
+        is_asked = decision.policy.input_count == "upstream" and decision.price is not None
+        return is_asked and decision.admitted.request.is_countable
 
     def counted(self, input_tokens: int) -> "Permit":
         """With the upstream's own count of its input."""

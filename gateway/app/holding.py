@@ -13,13 +13,13 @@ from gateway.core.errors import (
     GatewayError,
     Unbounded,
 )
-from gateway.core.request import ResponseRequest
+from gateway.core.request import Request
 
 
 class Counter(Protocol):
     """Who can say how long an input is."""
 
-    async def count(self, request: ResponseRequest) -> int | None: ...
+    async def count(self, request: Request) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,19 +4,21 @@ A request comes out as it went in unless the policy changed it; every change is 
 whose policy (`inheritance`), or what the request may cost (`bound`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core.errors import PolicyDenied, Unpriced
-from gateway.core.policy import OUTPUT_TOKENS_MIN, Policy
+from gateway.core.policy import Policy
 from gateway.core.prices import ModelPrice
-from gateway.core.request import ResponseRequest
+from gateway.core.request import Request
 from gateway.core.strict import Json, refuse_look_alikes
-from gateway.core.toolset import tools_of
 
 NAMES_SHOWN_MAX = 8
 CUT_TAG = "gw_history_cut"  # of a hold whose input may be cut: its length bounds no chain
 POLICY_TAG = "gw_policy"  # of a hold whose request the policy changed: what is `told`
-CHANGEABLE = ("model", "service_tier", "store", "max_output_tokens", "max_tool_calls")
+CHANGEABLE = (
+    "model", "service_tier", "store", "max_output_tokens", "max_completion_tokens", "max_tokens",
+    "max_tool_calls",
+)  # fmt: skip
 _TOOL_FIELDS = frozenset({"type", "tools", "model"})
 # Of most input items: these need no second look.
 _ITEM_FIELDS = _TOOL_FIELDS | {
@@ -36,14 +38,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A request that may be made. `body` None: send the client's own bytes."""
+    """A request that may be made. `body` None: send the client's own bytes.
 
-    request: ResponseRequest
+    `asks_usage`: that its stream is to end with the usage is our wish, not its client's.
+    """
+
+    request: Request
     changes: tuple[Change, ...] = ()
     body: bytes | None = None
+    asks_usage: bool = False
 
 
-def admit(request: ResponseRequest, policy: Policy) -> Admitted:
+def admit(request: Request, policy: Policy) -> Admitted:
     """The request as it may be made. Raises PolicyDenied naming the field that keeps it from it."""
     _refuse_background(request)
     model = _model(request, policy)
@@ -56,26 +62,25 @@ def admit(request: ResponseRequest, policy: Policy) -> Admitted:
         _tool_calls(request, policy),
     )
     changes = tuple(change for change in found if change is not None)
-    if not changes:
+    asked = request.usage_asked()
+    if not changes and not asked:
         return Admitted(request=request)
-    sent, body = request.rewritten({change.field: change.now for change in changes})
-    return Admitted(request=sent, changes=changes, body=body)
+    sent, body = request.rewritten({**asked, **{change.field: change.now for change in changes}})
+    return Admitted(request=sent, changes=changes, body=body, asks_usage=bool(asked))
 
 
 def lowered(admitted: Admitted, output_tokens: int) -> Admitted:
-    """The request with a lower `max_output_tokens`, because money is short."""
-    name = "max_output_tokens"
+    """The request with a lower limit of its output, because money is short."""
+    name = admitted.request.output_field
     before = [change for change in admitted.changes if change.field == name]
     was = before[0].was if before else admitted.request.max_output_tokens
     request, body = admitted.request.rewritten({name: output_tokens})
     kept = tuple(change for change in admitted.changes if change.field != name)
     change = Change(field=name, was=was, now=output_tokens)
-    return Admitted(request=request, changes=(*kept, change), body=body)
+    return replace(admitted, request=request, changes=(*kept, change), body=body)
 
 
-def require_price(
-    request: ResponseRequest, price: ModelPrice | None, *, is_unpriced_allowed: bool
-) -> None:
+def require_price(request: Request, price: ModelPrice | None, *, is_unpriced_allowed: bool) -> None:
     """Raise Unpriced where the cost of a request could not be known."""
     if price is None and not is_unpriced_allowed:
         raise Unpriced(
@@ -97,7 +102,7 @@ def _told(change: Change) -> str:
     return f"{change.field}={now}{was}".encode("ascii", "backslashreplace").decode()
 
 
-def _refuse_background(request: ResponseRequest) -> None:
+def _refuse_background(request: Request) -> None:
     if request.is_background:
         raise PolicyDenied(
             "Background responses are not served by this gateway: their cost would only be "
@@ -107,7 +112,7 @@ def _refuse_background(request: ResponseRequest) -> None:
         )
 
 
-def _model(request: ResponseRequest, policy: Policy) -> Change | None:
+def _model(request: Request, policy: Policy) -> Change | None:
     model = (policy.aliases or {}).get(request.model, request.model)
     if policy.models is not None and model not in policy.models:
         raise PolicyDenied(
@@ -119,10 +124,10 @@ def _model(request: ResponseRequest, policy: Policy) -> Change | None:
     return Change(field="model", was=request.model, now=model)
 
 
-def _service_tier(request: ResponseRequest, policy: Policy) -> Change | None:
+def _service_tier(request: Request, policy: Policy) -> Change | None:
     allowed = policy.service_tiers
     # What is not said is `auto`: the tier that the upstream's project is set to.
-    if allowed is None or (request.service_tier or "auto") in allowed:
+    if allowed is None or not request.has_tiers or (request.service_tier or "auto") in allowed:
         return None
     if request.service_tier is None and "default" in allowed:
         return Change(field="service_tier", was=None, now="default")
@@ -133,7 +138,7 @@ def _service_tier(request: ResponseRequest, policy: Policy) -> Change | None:
     )
 
 
-def _store(request: ResponseRequest, policy: Policy) -> Change | None:
+def _store(request: Request, policy: Policy) -> Change | None:
     if policy.store != "deny" or request.is_stored is False:
         return None
     if request.is_stored:
@@ -144,24 +149,24 @@ def _store(request: ResponseRequest, policy: Policy) -> Change | None:
     return Change(field="store", was=None, now=False)
 
 
-def _output_tokens(request: ResponseRequest, policy: Policy) -> Change | None:
+def _output_tokens(request: Request, policy: Policy) -> Change | None:
     change = _limited(
-        "max_output_tokens",
+        request.output_field,
         request.max_output_tokens,
         default=policy.max_output_tokens_default,
         cap=policy.max_output_tokens_cap,
         policy=policy,
     )
-    if change is not None and int(change.now) < OUTPUT_TOKENS_MIN:
+    if change is not None and int(change.now) < request.output_tokens_min:
         raise PolicyDenied(
             f"The policy of this key allows {change.now} output tokens, and the API takes no "
-            f"'max_output_tokens' below {OUTPUT_TOKENS_MIN}.",
-            param="max_output_tokens",
+            f"'{request.output_field}' below {request.output_tokens_min}.",
+            param=request.output_field,
         )
     return change
 
 
-def _tool_calls(request: ResponseRequest, policy: Policy) -> Change | None:
+def _tool_calls(request: Request, policy: Policy) -> Change | None:
     if request.max_tool_calls is None and not request.has_hosted_tools:
         return None  # only hosted tools are counted
     return _limited(
@@ -189,7 +194,7 @@ def _limited(
     return Change(field=name, was=asked, now=cap)
 
 
-def _refuse_tools(request: ResponseRequest, policy: Policy) -> None:
+def _refuse_tools(request: Request, policy: Policy) -> None:
     if policy.unbounded == "deny" and request.has_hosted_tools:
         raise PolicyDenied(
             "The policy of this key does not allow requests whose cost has no upper bound: tools "
@@ -206,7 +211,7 @@ def _refuse_tools(request: ResponseRequest, policy: Policy) -> None:
         )
     for place, item in enumerate(_items(request)):
         refuse_look_alikes(item.keys() - _ITEM_FIELDS, _TOOL_FIELDS, within=f"input[{place}].")
-    for tool in tools_of(request.fields):
+    for tool in request.tools():
         refuse_look_alikes(tool.fields, _TOOL_FIELDS, within=f"{tool.place}.")
         if policy.tools is not None and tool.kind not in policy.tools:
             raise PolicyDenied(
@@ -217,7 +222,7 @@ def _refuse_tools(request: ResponseRequest, policy: Policy) -> None:
         _refuse_tool_model(tool.fields.get("model"), tool.place, policy)
 
 
-def _items(request: ResponseRequest) -> list[dict[str, Json]]:
+def _items(request: Request) -> list[dict[str, Json]]:
     items = request.fields.get("input")
     return (
         [one if isinstance(one, dict) else {} for one in items] if isinstance(items, list) else []
@@ -234,7 +239,7 @@ def _refuse_tool_model(model: Json, place: str, policy: Policy) -> None:
     )
 
 
-def _first_hosted(request: ResponseRequest) -> str:
+def _first_hosted(request: Request) -> str:
     return "prompt" if request.fields.get("prompt") is not None else "tools"
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 from gateway.core.dearest import Dearest, Reachable, reachable
 from gateway.core.money import to_usd
-from gateway.core.policy import OUTPUT_TOKENS_MIN
 from gateway.core.prices import ModelPrice
-from gateway.core.request import ResponseRequest
+from gateway.core.request import Request
 from gateway.core.unbounded import (
     Obstacle,
     dearest_fee_pusd,
@@ -38,7 +37,7 @@ class BoundInput:
     `is_unbounded_allowed`: tools are held at an allowance, not at their worst case.
     """
 
-    request: ResponseRequest
+    request: Request
     previous_tokens: int | None = None
     counted_input_tokens: int | None = None
     is_unbounded_allowed: bool = False
@@ -96,14 +95,15 @@ def bound(asked: BoundInput, price: ModelPrice) -> Bound:
 
 
 def output_that_fits(asked: BoundInput, price: ModelPrice, left_pusd: int) -> int | None:
-    """The greatest `max_output_tokens` with which the hold of the request is at most `left_pusd`.
+    """The greatest limit of its output with which a request's hold is at most `left_pusd`.
 
     Never more than was asked for. None: not even the least that the API takes would fit, or the
     request has no bound.
     """
-    most = bound(asked, price).output_tokens_max
+    request = asked.request
+    most = bound(asked, price).output_tokens_max // request.choices
     # With the field set the body may be longer: by no more than with its widest value.
-    wide = replace(asked, request=asked.request.rewritten({"max_output_tokens": most})[0])
+    wide = replace(asked, request=request.rewritten({request.output_field: most})[0])
     whole = bound(wide, price)
     if whole.unbounded:
         return None
@@ -111,11 +111,11 @@ def output_that_fits(asked: BoundInput, price: ModelPrice, left_pusd: int) -> in
     for one in _reachable(wide.request, price, read).prices:
         left_for_output_pusd = left_pusd - whole.tools_pusd - one.cost_pusd(read, 0)
         if one.output_pusd or left_for_output_pusd < 0:
-            most = min(most, left_for_output_pusd // max(one.output_pusd, 1))
-    return most if most >= OUTPUT_TOKENS_MIN else None
+            most = min(most, left_for_output_pusd // max(one.output_pusd * request.choices, 1))
+    return most if most >= request.output_tokens_min else None
 
 
-def _reachable(request: ResponseRequest, price: ModelPrice, input_tokens: int) -> Reachable:
+def _reachable(request: Request, price: ModelPrice, input_tokens: int) -> Reachable:
     threshold = price.long_context_threshold_tokens
     return reachable(
         price,
@@ -125,7 +125,7 @@ def _reachable(request: ResponseRequest, price: ModelPrice, input_tokens: int) -
     )
 
 
-def _calls(request: ResponseRequest) -> int | None:
+def _calls(request: Request) -> int | None:
     """How often tools may run upstream, each time reading the context again; None: none can."""
     if not request.hosted_tools or not tools_that_loop(request):
         return None
@@ -146,7 +146,7 @@ def _input_tokens(asked: BoundInput, price: ModelPrice, calls: int | None) -> tu
 
 def _prompt_tokens(asked: BoundInput, price: ModelPrice) -> tuple[int, str]:
     request, content = asked.request, asked.request.content
-    most = price.input_tokens_max
+    most = price.input_tokens_max * request.inputs
     if asked.counted_input_tokens is not None:
         return min(asked.counted_input_tokens, most), "the upstream's own count"
     overhead = price.prompt_overhead_tokens
@@ -190,12 +190,13 @@ def _missing(asked: BoundInput) -> str | None:
 
 
 def _output_tokens(asked: BoundInput, price: ModelPrice, calls: int | None) -> tuple[int, str]:
+    request = asked.request
     most = price.output_tokens_max * (1 + (calls or 0))  # the model's maximum is that of a round
-    wanted = asked.request.max_output_tokens
+    wanted = request.max_output_tokens
     if wanted is None or wanted > most:
-        return most, "the model's maximum"
-    by_policy = "max_output_tokens" in asked.set_by_policy
-    return wanted, "your policy" if by_policy else "your request"
+        return most * request.choices, "the model's maximum"
+    by_policy = request.output_field in asked.set_by_policy
+    return wanted * request.choices, "your policy" if by_policy else "your request"
 
 
 def _beyond(asked: BoundInput, total_pusd: int) -> tuple[Obstacle, ...]:

@@ -1,17 +1,22 @@
 """The fields of a request body that we read. All others pass untouched, as do the bytes themselves.
 
-Not here: whether a request may be made (policy) or what it may cost (bound).
+`Request` is what policy and bound ask of any request that costs; `ResponseRequest` reads those of
+the Responses API, other modules the others (`chat`, `embeddings`). Not here: whether a request may
+be made (policy) or what it may cost (bound).
 """
 
 import re
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 import msgspec
 
 from gateway.core.content import Content, content_of
 from gateway.core.errors import InvalidRequest
 from gateway.core.strict import Json, refuse_look_alikes, strict_object
-from gateway.core.toolset import hosted_and_own
+from gateway.core.toolset import Tool, hosted_and_own, tools_of
 
 NAME_CHARACTERS_MAX = 256  # of a model or a tier: both are written to the ledger
 
@@ -38,24 +43,82 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseRequest:
-    """What the gateway needs to know of `POST /v1/responses`."""
+class Request:
+    """What the gateway needs to know of a request that costs, at whatever endpoint."""
+
+    ruled: ClassVar[frozenset[str]]  # names that no other name may look like
+    familiar: ClassVar[frozenset[str]]  # names that need no second look, the ruled among them
+    output_tokens_min: ClassVar[int] = 1  # below it the API refuses a limit
+    has_tiers: ClassVar[bool] = True  # whether the endpoint takes a service tier
+    is_countable: ClassVar[bool] = False  # whether the upstream counts its input when asked
 
     model: str
-    is_stream: bool
-    is_background: bool
-    is_stored: bool | None  # None: not said, which the API takes as true
-    service_tier: str | None
-    max_output_tokens: int | None
-    max_tool_calls: int | None
-    previous_response_id: str | None
     content: Content
-    hosted_tools: tuple[str, ...]  # the kinds that may run upstream, each once
-    own_tools: int  # that the client runs itself
-    may_keep_12h: bool  # whether it may ask for the dearer writes to the prompt cache
+    service_tier: str | None = None
+    is_stream: bool = False
+    is_background: bool = False
+    is_stored: bool | None = None  # None: not said, which the API takes as true
+    max_output_tokens: int | None = None  # of each choice
+    output_field: str = "max_output_tokens"  # the name that this limit has, or would be given
+    choices: int = 1  # answers that are written, each as long as the limit allows
+    inputs: int = 1  # texts that are read each by itself, each as long as the model takes
+    max_tool_calls: int | None = None
+    previous_response_id: str | None = None
+    hosted_tools: tuple[str, ...] = ()  # the kinds that may run upstream, each once
+    own_tools: int = 0  # that the client runs itself
+    may_keep_12h: bool = False  # whether it may ask for the dearer writes to the prompt cache
+    limitless: tuple[tuple[str, str], ...] = ()  # fields that no limit bounds, each with its reason
     unfamiliar: frozenset[str]  # names that the API did not have when this was written
     body_bytes: int
     fields: dict[str, Json] = field(repr=False, compare=False)
+
+    @property
+    def has_hosted_tools(self) -> bool:
+        """Whether a tool may run upstream."""
+        return bool(self.hosted_tools)
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether it reads all that came before it, in the way that its model always does."""
+        return True
+
+    def usage_asked(self) -> dict[str, Json]:
+        """The fields to be set so that the answer tells what was used."""
+        return {}
+
+    def tools(self) -> Iterator[Tool]:
+        """Every tool that it brings, wherever it stands."""
+        return tools_of(self.fields)
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read a body. Raises InvalidRequest naming the field that cannot be read."""
+        fields = strict_object(body)
+        unfamiliar = fields.keys() - cls.familiar
+        if unfamiliar:
+            refuse_look_alikes(sorted(unfamiliar), cls.ruled)
+        return cls.of(fields, body, frozenset(unfamiliar))
+
+    def rewritten(self, changes: dict[str, Json]) -> tuple[Self, bytes]:
+        """The request with some of its fields set, and its body: all others keep their values."""
+        fields = {**self.fields, **changes}
+        body = _encode(fields)
+        return self.of(fields, body, self.unfamiliar), body
+
+    @classmethod
+    @abstractmethod
+    def of(cls, fields: dict[str, Json], body: bytes, unfamiliar: frozenset[str]) -> Self:
+        """The request that these fields are. Raises as `parse` does."""
+
+
+class ResponseRequest(Request):
+    """What the gateway needs to know of `POST /v1/responses`."""
+
+    __slots__ = ()
+    ruled = RULED
+    familiar = _FAMILIAR
+    output_tokens_min = 16
+    is_countable = True
 
     @property
     def has_hosted_tools(self) -> bool:
@@ -75,59 +138,49 @@ class ResponseRequest:
         return not is_cut and not is_chosen
 
     @classmethod
-    def parse(cls, body: bytes) -> "ResponseRequest":
-        """Read a body. Raises InvalidRequest naming the field that cannot be read."""
-        fields = strict_object(body)
-        unfamiliar = fields.keys() - _FAMILIAR
-        if unfamiliar:
-            refuse_look_alikes(sorted(unfamiliar), RULED)
-        return cls._of(fields, body, frozenset(unfamiliar))
-
-    def rewritten(self, changes: dict[str, Json]) -> tuple["ResponseRequest", bytes]:
-        """The request with some of its fields set, and its body: all others keep their values."""
-        fields = {**self.fields, **changes}
-        body = _encode(fields)
-        return self._of(fields, body, self.unfamiliar), body
-
-    @classmethod
-    def _of(
-        cls, fields: dict[str, Json], body: bytes, unfamiliar: frozenset[str]
-    ) -> "ResponseRequest":
-        model = _name(fields, "model")
-        if not model:
-            raise InvalidRequest(
-                "The field 'model' is required: the gateway prices a request by its model.",
-                code="missing_required_parameter",
-                param="model",
-            )
+    def of(cls, fields: dict[str, Json], body: bytes, unfamiliar: frozenset[str]) -> Self:
+        """The request that these fields are."""
         previous = fields.get("previous_response_id")
         hosted_tools, own_tools = hosted_and_own(fields)
         return cls(
-            model=model,
-            is_stream=_flag(fields, "stream"),
-            is_background=_flag(fields, "background"),
-            is_stored=_flag(fields, "store") if fields.get("store") is not None else None,
-            service_tier=_name(fields, "service_tier"),
-            max_output_tokens=_count(fields, "max_output_tokens"),
-            max_tool_calls=_count(fields, "max_tool_calls"),
+            model=model_in(fields),
+            is_stream=flag_in(fields, "stream"),
+            is_background=flag_in(fields, "background"),
+            is_stored=flag_in(fields, "store") if fields.get("store") is not None else None,
+            service_tier=name_in(fields, "service_tier"),
+            max_output_tokens=count_in(fields, "max_output_tokens"),
+            max_tool_calls=count_in(fields, "max_tool_calls"),
             # What is no id cannot be found, so it is as unknown as one that was not found.
             previous_response_id=None if previous is None else str(previous),
             content=content_of(fields),
             hosted_tools=hosted_tools,
             own_tools=own_tools,
-            may_keep_12h=_TWELVE_HOURS in body or _may_be_escaped(body),
+            may_keep_12h=may_keep_12h(body),
             unfamiliar=unfamiliar,
             body_bytes=len(body),
             fields=fields,
         )
 
 
-def _may_be_escaped(body: bytes) -> bool:
-    """Whether `"12h"` may stand there in escapes, as JSON allows for any character."""
-    return b"\\u00" in body and _ESCAPED.search(body) is not None
+def may_keep_12h(body: bytes) -> bool:
+    """Whether a body may ask for it: in escapes too, as JSON allows them for any character."""
+    return _TWELVE_HOURS in body or (b"\\u00" in body and _ESCAPED.search(body) is not None)
 
 
-def _name(fields: dict[str, Json], name: str) -> str | None:
+def model_in(fields: dict[str, Json]) -> str:
+    """The model. Raises InvalidRequest where there is none."""
+    model = name_in(fields, "model")
+    if model:
+        return model
+    raise InvalidRequest(
+        "The field 'model' is required: the gateway prices a request by its model.",
+        code="missing_required_parameter",
+        param="model",
+    )
+
+
+def name_in(fields: dict[str, Json], name: str) -> str | None:
+    """A word for the ledger, or None. Raises InvalidRequest where it is none."""
     value = fields.get(name)
     if value is None:
         return None
@@ -143,14 +196,16 @@ def _name(fields: dict[str, Json], name: str) -> str | None:
     return value
 
 
-def _flag(fields: dict[str, Json], name: str) -> bool:
+def flag_in(fields: dict[str, Json], name: str) -> bool:
+    """True or false; false where it is not said. Raises InvalidRequest for any other value."""
     value = fields.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
     raise _invalid_type(name, "true or false")
 
 
-def _count(fields: dict[str, Json], name: str) -> int | None:
+def count_in(fields: dict[str, Json], name: str) -> int | None:
+    """A whole number, or None. Raises InvalidRequest for any other value."""
     value = fields.get(name)
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         return value

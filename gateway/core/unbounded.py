@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.core.prices import ModelPrice
-from gateway.core.request import ResponseRequest
+from gateway.core.request import Request
 
 NAME_CHARACTERS_SHOWN = 64
 
@@ -33,12 +33,12 @@ class Obstacle:
     sentence: str
 
 
-def tools_that_loop(request: ResponseRequest) -> tuple[str, ...]:
+def tools_that_loop(request: Request) -> tuple[str, ...]:
     """The tools after whose calls the upstream reads the whole context again."""
     return tuple([kind for kind in request.hosted_tools if kind not in _PROMPTED])
 
 
-def dearest_fee_pusd(request: ResponseRequest, price: ModelPrice) -> int:
+def dearest_fee_pusd(request: Request, price: ModelPrice) -> int:
     """The dearest fee of a call that the tools of a request can make, in picodollars."""
     fees = (_fee(kind, price) for kind in request.hosted_tools)
     return max((fee for fee in fees if fee is not None), default=0)
@@ -48,12 +48,14 @@ def _fee(kind: str, price: ModelPrice) -> int | None:
     return price.tool_fees_pusd.get(_FEES.get(kind, ""))
 
 
-def unbounded_by(request: ResponseRequest, price: ModelPrice) -> Iterator[Obstacle]:
+def unbounded_by(request: Request, price: ModelPrice) -> Iterator[Obstacle]:
     """Each thing in a request that keeps it from having a bound; none for one that has it."""
     if request.hosted_tools:
         yield from _by_tools(request, price)
     if request.unfamiliar:
         yield _unknown(min(request.unfamiliar))
+    for limitless, why in request.limitless:
+        yield _left_out(limitless, why)
     fields = request.fields
     if fields.get("prompt") is not None:
         yield _left_out("prompt", "may bring tools and settings that the request does not show")
@@ -72,7 +74,7 @@ def unpriced(tier: str, price: ModelPrice) -> Obstacle:
     )
 
 
-def _by_tools(request: ResponseRequest, price: ModelPrice) -> Iterator[Obstacle]:
+def _by_tools(request: Request, price: ModelPrice) -> Iterator[Obstacle]:
     looping = tools_that_loop(request)
     without = [kind for kind in looping if _fee(kind, price) is None]
     if without:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.content import Content
 from gateway.core.errors import InvalidRequest
+from gateway.core.policy import OUTPUT_TOKENS_MIN
 from gateway.core.request import NAME_CHARACTERS_MAX, ResponseRequest
 
 JSON = st.recursive(
@@ -42,6 +43,10 @@ def refused(body: bytes) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as raised:
         ResponseRequest.parse(body)
     return raised.value
+
+
+def test_the_least_limit_is_the_policys() -> None:
+    assert ResponseRequest.output_tokens_min == OUTPUT_TOKENS_MIN
 
 
 def test_every_field_is_read() -> None:
