@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.exchange import CLIENT_REQUEST_TAG, Exchange
+from gateway.core.attribution import CLIENT_REQUEST_TAG
+from gateway.core.exchange import Exchange
 from gateway.core.money import to_usd
 
 TEXT_CHARACTERS_MAX = 200

@@ -7,14 +7,14 @@ itself and all below it.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Engine,
+    FromClause,
     Label,
     RowMapping,
     Select,
@@ -23,12 +23,13 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from gateway.adapters import schema
 from gateway.adapters.rows import lines_from_text
+from gateway.adapters.tagged import TAG, tagged_usage
 from gateway.core.cost import CostLine
 
-By = Literal["tenant", "model", "day", "key"]
 Window = Literal["today", "month"]
 
 ROWS_MAX = 100
@@ -87,6 +88,7 @@ class UsageRow:
     model: str | None = None
     day: str | None = None  # ISO 8601, UTC
     key_id: str | None = None
+    tags: dict[str, str | None] = field(default_factory=dict)  # as asked for; None: without it
     requests: int
     input_tokens: int
     cached_tokens: int
@@ -142,24 +144,28 @@ def entry(engine: Engine, request_or_response_id: str) -> EntryRow | None:
 def usage(
     engine: Engine,
     *,
-    by: Sequence[By] = (),
+    by: Sequence[str] = (),
     since_us: int | None = None,
     until_us: int | None = None,
     tenant: str | None = None,
 ) -> list[UsageRow]:
-    """Sums by tenant, model, day or key. Hours are whole: those that the span touches count."""
-    table = schema.usage_hour.c
-    groups: list[Label[Any]] = [_GROUPS[one] for one in by]
-    query = select(*groups, *_sums()).group_by(*groups).order_by(*groups)
+    """Sums by any of tenant, model, day, key and tag:NAME; those by tag read every entry.
+
+    Hours are whole: those that the span touches count.
+    """
+    is_tagged = any(group.startswith(TAG) for group in by)
+    table: FromClause = tagged_usage(by, engine.dialect) if is_tagged else schema.usage_hour
+    groups = [_group(table, group) for group in by]
+    query = select(*groups, *_sums(table)).group_by(*groups).order_by(*groups)
     if since_us is not None:
-        query = query.where(table.hour >= since_us // schema.HOUR_US)
+        query = query.where(table.c.hour >= since_us // schema.HOUR_US)
     if until_us is not None:
-        query = query.where(table.hour * schema.HOUR_US < until_us)
+        query = query.where(table.c.hour * schema.HOUR_US < until_us)
     if tenant is not None:
-        query = query.where(_is_within(table.tenant, tenant))
+        query = query.where(_is_within(table.c.tenant, tenant))
     with engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
-    return [_usage(row) for row in rows if row["requests_quotient"] is not None]
+    return [_usage(row, by) for row in rows if row["requests_quotient"] is not None]
 
 
 def cost_totals(engine: Engine, now_us: int) -> dict[tuple[str, Window], int]:
@@ -177,28 +183,27 @@ def cost_totals(engine: Engine, now_us: int) -> dict[tuple[str, Window], int]:
     return totals
 
 
-_GROUPS: dict[By, Label[Any]] = {
-    "tenant": schema.usage_hour.c.tenant.label("tenant"),
-    "model": schema.usage_hour.c.model.label("model"),
-    "day": (schema.usage_hour.c.hour // _HOURS_PER_DAY).label("day"),
-    "key": schema.usage_hour.c.key_id.label("key_id"),
-}
+def _group(table: FromClause, group: str) -> Label[Any]:
+    if group == "day":
+        return (table.c.hour // _HOURS_PER_DAY).label("day")
+    name = "key_id" if group == "key" else group
+    return table.c[name].label(name)
 
 
-def _is_within(column: Column[str], path: str) -> ColumnElement[bool]:
+def _is_within(column: KeyedColumnElement[Any], path: str) -> ColumnElement[bool]:
     return or_(column == path, column.startswith(f"{path}/", autoescape=True))
 
 
-def _sums() -> list[Label[Any]]:
+def _sums(table: FromClause) -> list[Label[Any]]:
     parts: list[Label[Any]] = []
     for name in _SUMS:
-        column = schema.usage_hour.c[name]
+        column = table.c[name]
         parts.append(func.sum(column // _SPLIT).label(f"{name}_quotient"))
         parts.append(func.sum(column % _SPLIT).label(f"{name}_remainder"))
     return parts
 
 
-def _usage(row: RowMapping) -> UsageRow:
+def _usage(row: RowMapping, by: Sequence[str]) -> UsageRow:
     sums: dict[str, Any] = {
         name: int(row[f"{name}_quotient"]) * _SPLIT + int(row[f"{name}_remainder"])
         for name in _SUMS
@@ -207,7 +212,8 @@ def _usage(row: RowMapping) -> UsageRow:
     if "day" in row:
         day = datetime.fromtimestamp(int(row["day"]) * _DAY_SECONDS, tz=UTC)
         groups["day"] = day.date().isoformat()
-    return UsageRow(**groups, **sums)
+    tags = {name.removeprefix(TAG): row[name] for name in by if name.startswith(TAG)}
+    return UsageRow(**groups, **sums, tags=tags)
 
 
 def _adjusted() -> Select[tuple[Any, ...]]:

@@ -14,9 +14,11 @@ from gateway.core.admit import (
     require_price,
     told,
 )
+from gateway.core.attribution import attribution
 from gateway.core.bound import Bound, BoundInput, bound, output_that_fits
 from gateway.core.budget import ConcurrencyLimit, Terms
-from gateway.core.exchange import CLIENT_REQUEST_TAG, STORE_TAG, Hold
+from gateway.core.exchange import STORE_TAG, Hold
+from gateway.core.headers import Headers
 from gateway.core.inheritance import Effective, Level
 from gateway.core.policy import Policy
 from gateway.core.price_book import PriceBook
@@ -160,7 +162,7 @@ def decide(
 class Admission:
     """Applies the policy to a request, prices it at its arrival and finds its worst case."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it brings together, all by name
         self,
         *,
         book: PriceBook,
@@ -169,7 +171,9 @@ class Admission:
         minutes: MinuteLimits,
         is_unpriced_allowed: bool,
         now_us: Callable[[], int],  # the database's clock: prices and periods go by it
+        client_tags: frozenset[str] = frozenset(),  # names of tags that clients may say
     ) -> None:
+        self._client_tags = client_tags
         self._now_us = now_us
         self._book = book
         self._policies = policies
@@ -178,7 +182,7 @@ class Admission:
         self._is_unpriced_allowed = is_unpriced_allowed
 
     async def admit(
-        self, body: bytes, *, tenant: Tenant, request_id: str, client_request_id: str = ""
+        self, body: bytes, *, tenant: Tenant, request_id: str, headers: Headers
     ) -> Permit:
         """The hold that the ledger must make durable.
 
@@ -207,7 +211,10 @@ class Admission:
             service_tier=request.service_tier,
             is_stream=request.is_stream,
             price=decision.price,
-            tags=_tags(admitted, client_request_id),
+            tags={
+                **attribution(headers, request.fields, allowed=self._client_tags),
+                **_tags(admitted),
+            },
         )
         return Permit(
             hold=hold,
@@ -233,14 +240,12 @@ def _concurrency(effective: Effective) -> tuple[ConcurrencyLimit, ...]:
     )
 
 
-def _tags(admitted: Admitted, client_request_id: str) -> dict[str, str]:
+def _tags(admitted: Admitted) -> dict[str, str]:
     tags = _policy_tag(admitted.changes)
     if not admitted.request.keeps_history:
         tags[CUT_TAG] = "true"
     if admitted.request.is_stored is False:
         tags[STORE_TAG] = "false"
-    if client_request_id:
-        tags[CLIENT_REQUEST_TAG] = client_request_id
     return tags
 
 

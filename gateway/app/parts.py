@@ -32,6 +32,7 @@ from gateway.app.reconcile import Reconciler
 from gateway.app.relay import Relay
 from gateway.app.takeover import Takeover
 from gateway.config.settings import Settings
+from gateway.core.attribution import tag_names
 from gateway.core.exchange import Hold
 from gateway.core.life import Life
 from gateway.core.reconciliation import Patience
@@ -121,6 +122,7 @@ class Parts:
                 minutes=self.minutes,
                 is_unpriced_allowed=settings.policy.unpriced == "record",
                 now_us=self.ledger.now_us,
+                client_tags=tag_names(settings.attribution.tags),
             ),
             holding=Holding(ledger=self.ledger, counter=InputCount(self.upstream)),
             relay=self.relay,

@@ -94,7 +94,7 @@ class DataPlane:
             body,
             tenant=tenant,
             request_id=request_id,
-            client_request_id=wire.client_request_id(headers),
+            headers=headers,
         )
         # A series that is born with its first value shows no increase: it has to be there before.
         price = permit.hold.price

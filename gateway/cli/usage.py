@@ -1,5 +1,6 @@
-"""`gateway usage`: tokens and cost, added up by tenant, model, day or key."""
+"""`gateway usage`: tokens and cost, added up by tenant, model, day, key or tag."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +13,10 @@ from gateway.cli.times import before
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
-    from gateway.adapters.reports import By, UsageRow
+    from gateway.adapters.reports import UsageRow
 
-_COLUMN_OF: "dict[By, str]" = {
-    "tenant": "tenant", "model": "model", "day": "day", "key": "key_id"
-}  # fmt: skip
+_COLUMN_OF = {"tenant": "tenant", "model": "model", "day": "day", "key": "key_id"}
+_TAG = re.compile(r"tag:([a-z0-9_.-]+)\Z")
 _COUNTS = (
     "requests",
     "input_tokens",
@@ -29,7 +29,7 @@ _COUNTS = (
 
 def usage(
     *,
-    by: Annotated[str, typer.Option(help="Any of tenant,model,day,key.")] = "tenant",
+    by: Annotated[str, typer.Option(help="Any of tenant,model,day,key,tag:NAME.")] = "tenant",
     tenant: Annotated[str | None, typer.Option(help="Only this tenant and those below.")] = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -37,7 +37,7 @@ def usage(
     csv: Annotated[bool, typer.Option("--csv", help="CSV for spreadsheets.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Tokens and cost by tenant, model, day or key. Hours count whole; days are UTC."""
+    """Tokens and cost by tenant, model, day, key or tag. Hours count whole; days are UTC."""
     from gateway.adapters import reports
 
     if json and csv:
@@ -49,7 +49,12 @@ def usage(
     with database(settings_from(config)) as engine:
         rows = reports.usage(engine, by=groups, since_us=since_us, until_us=until_us, tenant=tenant)
     records = [_record(row, groups) for row in rows]
-    columns = [*(_COLUMN_OF[group] for group in groups), *_COUNTS, "cost_usd", "unpriced_requests"]
+    columns = [
+        *(_COLUMN_OF.get(group, group) for group in groups),
+        *_COUNTS,
+        "cost_usd",
+        "unpriced_requests",
+    ]
     if json:
         print_json(records)
     elif csv:
@@ -59,20 +64,27 @@ def usage(
         talk(f"total {to_usd(sum(row.cost_pusd for row in rows))} USD")
 
 
-def _groups(by: str) -> "list[By]":
-    known = {str(group): group for group in _COLUMN_OF}
+def _groups(by: str) -> list[str]:
     groups = list(dict.fromkeys(by.split(",")))
-    unknown = [group for group in groups if group not in known]
+    unknown = [group for group in groups if group not in _COLUMN_OF and not _TAG.match(group)]
     if unknown:
-        raise WrongUsage(f"--by takes tenant, model, day and key, not {', '.join(unknown)!r}")
-    return [known[group] for group in groups]
+        raise WrongUsage(
+            f"--by takes tenant, model, day, key and tag:NAME, not {', '.join(unknown)!r}"
+        )
+    return groups
 
 
-def _record(row: "UsageRow", groups: "list[By]") -> dict[str, Cell]:
+def _record(row: "UsageRow", groups: list[str]) -> dict[str, Cell]:
     """A row in the order of its columns."""
     return {
-        **{_COLUMN_OF[group]: getattr(row, _COLUMN_OF[group]) for group in groups},
+        **dict(_told(row, group) for group in groups),
         **{count: getattr(row, count) for count in _COUNTS},
         "cost_usd": to_usd(row.cost_pusd),
         "unpriced_requests": row.unpriced,
     }
+
+
+def _told(row: "UsageRow", group: str) -> tuple[str, Cell]:
+    if tag := _TAG.match(group):
+        return group, row.tags[tag[1]]
+    return _COLUMN_OF[group], getattr(row, _COLUMN_OF[group])

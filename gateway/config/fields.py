@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic.fields import FieldInfo
 
-from gateway.config.sections import Section
+from gateway.config.section import Section
 from gateway.config.settings import ENVIRONMENT_PREFIX, Settings
 from gateway.config.values import Secret
 

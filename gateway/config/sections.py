@@ -1,18 +1,18 @@
 """What may be set, section by section: default, limits and words of each; frozen once checked.
 
 `config show` and the documentation read the texts below the fields. Not here: what is set at the
-top level (`settings`), the kinds of values (`values`), and where values come from (`sources`).
+top level (`settings`) or about who calls (`callers`), and where values come from (`sources`).
 """
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from gateway.config.section import Section
 from gateway.config.values import (
     WEEK_SECONDS,
-    BudgetUsd,
     Bytes,
     Count,
     Seconds,
@@ -20,18 +20,6 @@ from gateway.config.values import (
     http_address,
     store_address,
 )
-from gateway.core.address import networks
-from gateway.core.policy import OUTPUT_TOKENS_MIN
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_default=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-    )
 
 
 class Database(Section):
@@ -121,26 +109,6 @@ class Admin(Section):
     def _has_one_token(self) -> Self:
         _only_one(self, "token", "token_file")
         return self
-
-
-class Ingress(Section):
-    """Who connects, and who is believed."""
-
-    trusted_proxies: str = ""
-    """Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between."""
-    failed_attempts_max: Count = 20
-    """Requests without a valid key from one address in a minute; more get 429, with no lookup."""
-
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _is_one_line(cls, given: object) -> object:
-        return ",".join(map(str, given)) if isinstance(given, list) else given
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_networks(cls, proxies: str) -> str:
-        networks(proxies)
-        return proxies
 
 
 class Limits(Section):
@@ -255,35 +223,6 @@ class Shutdown(Section):
 
     seconds_max: Seconds = 600
     """How long requests may go on after SIGTERM."""
-
-
-class Keys(Section):
-    """How long a looked-up key is believed."""
-
-    stale_seconds_max: Seconds = 300
-    """How long a known key stays valid while the database does not answer."""
-    cached_max: Count = 10_000
-    """Keys kept in memory."""
-
-
-class Policy(Section):
-    """What all tenants may do unless told otherwise."""
-
-    unpriced: Literal["deny", "record"] = "deny"
-    """A model without a price: deny refuses it, record passes it and keeps its cost open."""
-
-
-class Tenants(Section):
-    """What a tenant is given when it is created; tenants that are there stay as they are."""
-
-    budget_limit_usd: BudgetUsd | None = None
-    """The limit of a new tenant's budget, as 25.00; without it there is none."""
-    budget_period: Literal["total", "day", "week", "month"] = "month"
-    """When a new tenant's budget starts afresh, at midnight UTC."""
-    budget_is_hard: bool = True
-    """Whether a new tenant's budget refuses what does not fit, or only tells."""
-    max_output_tokens_default: Annotated[int, Field(ge=OUTPUT_TOKENS_MIN)] | None = None
-    """What a new tenant's policy sets where a client does not say, as 4096."""
 
 
 class Log(Section):

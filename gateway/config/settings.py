@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import PrivateAttr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.config import sections
+from gateway.config import callers, sections
 from gateway.config.values import Port, Workers
 from gateway.core.address import is_loopback
 
@@ -40,16 +40,17 @@ class Settings(BaseSettings):
     upstream: sections.Upstream = sections.Upstream()
     prices: sections.Prices = sections.Prices()
     admin: sections.Admin = sections.Admin()
-    ingress: sections.Ingress = sections.Ingress()
+    ingress: callers.Ingress = callers.Ingress()
+    attribution: callers.Attribution = callers.Attribution()
     limits: sections.Limits = sections.Limits()
     drain: sections.Drain = sections.Drain()
     reconcile: sections.Reconcile = sections.Reconcile()
     ledger: sections.Ledger = sections.Ledger()
     alerts: sections.Alerts = sections.Alerts()
     shutdown: sections.Shutdown = sections.Shutdown()
-    keys: sections.Keys = sections.Keys()
-    policy: sections.Policy = sections.Policy()
-    tenants: sections.Tenants = sections.Tenants()
+    keys: callers.Keys = callers.Keys()
+    policy: callers.Policy = callers.Policy()
+    tenants: callers.Tenants = callers.Tenants()
     log: sections.Log = sections.Log()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 

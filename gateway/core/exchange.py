@@ -12,7 +12,6 @@ from gateway.core.cost import CostLine
 from gateway.core.prices import ModelPrice
 from gateway.core.usage import Usage
 
-CLIENT_REQUEST_TAG = "gw_client_request_id"  # under which a hold keeps the id that its client gave
 STORE_TAG = "gw_store"  # "false" where the request asked the upstream not to keep its response
 
 

@@ -9,10 +9,12 @@ import pytest
 from gateway.app.admission import Admission, Permit
 from gateway.cli.access import now_us
 from gateway.core.admit import CUT_TAG
+from gateway.core.attribution import CLIENT_REQUEST_TAG
 from gateway.core.bound import ITEM_OVERHEAD_TOKENS
 from gateway.core.budget import ConcurrencyLimit
 from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
-from gateway.core.exchange import CLIENT_REQUEST_TAG, Hold
+from gateway.core.exchange import Hold
+from gateway.core.headers import Headers
 from gateway.core.inheritance import Effective, Level, effective
 from gateway.core.policy import Policy
 from gateway.core.price_book import PriceBook
@@ -66,7 +68,7 @@ async def permitted(
     card: ModelPrice = CARD,
     is_unpriced_allowed: bool = False,
     policy: Policy = SILENT,
-    client_request_id: str = "",
+    headers: Headers | None = None,
     chains: Any = NO_CHAINS,
     minutes: Any = NO_MINUTES,
     **fields: Any,
@@ -78,12 +80,13 @@ async def permitted(
         minutes=minutes,
         is_unpriced_allowed=is_unpriced_allowed,
         now_us=now_us,
+        client_tags=frozenset({"team"}),
     )
     return await admission.admit(
         body(**fields),
         tenant=tenant(),
         request_id="req-1",
-        client_request_id=client_request_id,
+        headers=headers or [],
     )
 
 
@@ -278,9 +281,11 @@ async def test_a_hold_knows_whether_its_response_can_be_asked_for(
     assert (await permitted(policy=policy, **store)).hold.is_stored is is_stored
 
 
-async def test_the_client_s_own_id_is_kept_with_the_hold() -> None:
-    assert (await permitted(client_request_id="mine")).hold.tags == {CLIENT_REQUEST_TAG: "mine"}
-    assert (await permitted()).hold.tags == {}
+async def test_what_a_client_says_of_its_request_is_kept_with_the_hold() -> None:
+    headers, metadata = [(b"x-client-request-id", b"mine")], {"team": "a", "run": "1"}
+    hold = await admitted(headers=headers, metadata=metadata)
+    assert hold.tags == {CLIENT_REQUEST_TAG: "mine", "team": "a"}
+    assert (await admitted()).tags == {}
 
 
 async def test_a_minute_counts_what_would_be_sent() -> None:

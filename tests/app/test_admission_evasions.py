@@ -44,7 +44,7 @@ async def permitted(body: bytes) -> Permit:
         is_unpriced_allowed=False,
         now_us=now_us,
     )
-    return await admission.admit(body, tenant=tenant(), request_id="req-1")
+    return await admission.admit(body, tenant=tenant(), request_id="req-1", headers=[])
 
 
 def asking(**fields: Any) -> bytes:

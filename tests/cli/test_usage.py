@@ -35,6 +35,16 @@ def test_by_several(gateway: Gateway, post: Post) -> None:
     assert [row["day"] for row in rows] == ["2026-11-21", "2026-11-22"]
 
 
+def test_by_tag(gateway: Gateway, post: Post) -> None:
+    post(exchange(hold=hold(tags={"team": "search"})), exchange(hold=hold()))
+    rows = gateway("usage", "--by", "tag:team,tenant", "--json").json
+    assert sorted((str(row["tag:team"]), row["requests"]) for row in rows) == [
+        ("None", 1),
+        ("search", 1),
+    ]
+    assert list(rows[0])[:2] == ["tag:team", "tenant"]
+
+
 def test_in_a_span_of_time(gateway: Gateway, post: Post) -> None:
     three(post)
     since = gateway("usage", "--since", "2026-11-22", "--json").json
@@ -61,7 +71,7 @@ def test_mistakes(gateway: Gateway) -> None:
     said = gateway("usage", "--by", "tenant,team")
     assert (said.code, said.err) == (
         2,
-        "gateway: --by takes tenant, model, day and key, not 'team'\n",
+        "gateway: --by takes tenant, model, day, key and tag:NAME, not 'team'\n",
     )
     assert gateway("usage", "--json", "--csv").code == 2
     assert gateway("usage", "--since", "soon").code == 2

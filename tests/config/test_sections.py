@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.sections import Admin, Alerts, Database, Ingress, Limits, Tenants, Upstream
+from gateway.config.sections import Admin, Alerts, Database, Limits, Upstream
 from gateway.config.values import Secret
 
 
@@ -68,18 +68,6 @@ def test_sections_are_frozen() -> None:
         Limits().rows_per_page = 5  # type: ignore[misc]  # the very mistake
 
 
-@pytest.mark.parametrize("given", ["10.0.0.0/8,192.0.2.7", ["10.0.0.0/8", "192.0.2.7"]])
-def test_trusted_proxies_are_a_line_or_a_list(given: object) -> None:
-    chosen = Ingress.model_validate({"trusted_proxies": given})
-    assert chosen.trusted_proxies == "10.0.0.0/8,192.0.2.7"
-
-
-@pytest.mark.parametrize("given", ["proxy", "10.0.0.1/8", 7])
-def test_what_is_no_network_is_not_trusted(given: object) -> None:
-    with pytest.raises(ValidationError):
-        Ingress.model_validate({"trusted_proxies": given})
-
-
 def test_the_room_for_all_bodies_takes_one_at_least() -> None:
     assert Limits(request_bytes_max=5000, request_total_bytes_max=5000)
     with pytest.raises(ValidationError, match="must be at least request_bytes_max"):
@@ -99,14 +87,3 @@ def test_known_stores(url: str) -> None:
 def test_other_stores_are_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         Limits(store_url=url)
-
-
-@pytest.mark.parametrize(("given", "usd"), [("25.00", "25.00"), (25, "25"), (0.5, "0.5")])
-def test_a_new_tenants_budget_is_an_amount(given: object, usd: str) -> None:
-    assert Tenants.model_validate({"budget_limit_usd": given}).budget_limit_usd == usd
-
-
-@pytest.mark.parametrize("given", ["much", -1, True, "4000001", "0.0000000000001", [1]])
-def test_what_no_budget_can_be_is_refused(given: object) -> None:
-    with pytest.raises(ValidationError):
-        Tenants.model_validate({"budget_limit_usd": given})

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.core.exchange import CLIENT_REQUEST_TAG
+from gateway.core.attribution import CLIENT_REQUEST_TAG
 from tests.journeys.bill import assert_exact
 from tests.journeys.stage import Stage, body, stage, until
 
@@ -27,6 +27,23 @@ async def test_the_client_s_ids_reach_the_upstream_and_the_entry(shared_stage: S
     assert {name: received.header(name) for name in given} == given
     (entry,) = (await shared_stage.settled(before + 1))[before:]
     assert entry.tags[CLIENT_REQUEST_TAG] == "mine-1"
+
+
+async def test_tags_go_to_the_entry_and_nowhere_else(tmp_path: Path) -> None:
+    said = {"x-gateway-tags": "team=search, other=1", "session-id": "s-1", "user-agent": "app/1"}
+    async with stage(tmp_path, attribution={"tags": "team,feature"}) as on:
+        sent = body(metadata={"feature": "chat", "run": "7"}, user="u-1")
+        await on.post(sent, **said)
+        (entry,) = await on.settled(1)
+        received = on.simulator.requests[-1]
+    assert (received.header("x-gateway-tags"), json.loads(received.body)) == ("", sent)
+    assert entry.tags == {
+        "team": "search",
+        "feature": "chat",
+        "gw_agent": "app",
+        "gw_session": "s-1",
+        "gw_user": "u-1",
+    }
 
 
 async def test_all_three_ids_are_in_one_line(

@@ -57,7 +57,7 @@ async def test_what_a_policy_changed_is_told(on: Stage, stream: bool) -> None:
     assert answer.headers.get_list("x-gateway-policy") == [line]
     assert sent(on) == {**asked, "model": "gpt-5-nano", "max_output_tokens": 200}
     entry = (await on.settled(before + 1))[-1]
-    assert entry.tags == {"gw_policy": line}
+    assert entry.tags == {"gw_policy": line, "gw_agent": "python-httpx"}
     assert (entry.model, entry.outcome, entry.basis) == ("gpt-5-nano", "completed", "reported")
 
 
