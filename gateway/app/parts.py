@@ -25,7 +25,9 @@ from gateway.app.devices import (
 )
 from gateway.app.drain import DrainLimits
 from gateway.app.holding import Holding
+from gateway.app.metered import Meter
 from gateway.app.notifier import notifier_for
+from gateway.app.passage import Passage
 from gateway.app.proxy import DataPlane
 from gateway.app.readers import Sink
 from gateway.app.reconcile import Reconciler
@@ -78,7 +80,19 @@ class Parts:
         self.notifier = notifier_for(
             settings.alerts, engine=self.engine, now_us=self.ledger.now_us, metrics=self.metrics
         )
-        self.relay = self._make_relay(sinks)
+        self.meter = Meter(
+            ledger=self.ledger,
+            begin=self._begin,
+            metrics=self.metrics,
+            sinks=sinks,
+            take_on=self.reconciler.take,
+        )
+        drain = settings.drain
+        self.relay = Relay(
+            upstream=self.upstream,
+            metrics=self.metrics,
+            drain=DrainLimits(seconds_max=drain.seconds_max, drains_max=drain.drains_max),
+        )
         self.data_plane = self._make_data_plane()
 
     def _begin(self, hold: Hold, started: float) -> Life:
@@ -99,18 +113,6 @@ class Parts:
             sinks=sinks,
         )
 
-    def _make_relay(self, sinks: tuple[Sink, ...]) -> Relay:
-        chosen = self.settings.drain
-        return Relay(
-            upstream=self.upstream,
-            ledger=self.ledger,
-            begin=self._begin,
-            metrics=self.metrics,
-            sinks=sinks,
-            take_on=self.reconciler.take,
-            drain=DrainLimits(seconds_max=chosen.seconds_max, drains_max=chosen.drains_max),
-        )
-
     def _make_data_plane(self) -> DataPlane:
         settings = self.settings
         return DataPlane(
@@ -126,6 +128,8 @@ class Parts:
             ),
             holding=Holding(ledger=self.ledger, counter=InputCount(self.upstream)),
             relay=self.relay,
+            meter=self.meter,
+            passage=Passage(relay=self.relay, policies=self.policies, minutes=self.minutes),
             metrics=self.metrics,
             bodies=Bodies(
                 bytes_max=settings.limits.request_bytes_max,

@@ -1,13 +1,15 @@
 """The data plane: a plain ASGI application that takes a request through its first four hops.
 
-1 path · 2 key to tenant · 3 body, price and policy · 4 hold; the relay has the rest. It refuses in
-the API's own error shape; after the hold only a missing upstream is an error of ours.
+1 path · 2 key to tenant · 3 body, price and policy · 4 hold; the relay has the rest. What costs
+nothing leaves this way at the third (`passage`). It refuses in the API's own error shape; after the
+hold only a missing upstream is an error of ours.
 """
 
 import logging
 import os
 import time
 import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.adapters.metrics import Metrics
@@ -16,38 +18,43 @@ from gateway.app.auth import Authenticator
 from gateway.app.bodies import Bodies, Body, ClientGone, Receive
 from gateway.app.errors import refuse
 from gateway.app.holding import Holding
+from gateway.app.metered import Meter, Metered
+from gateway.app.passage import Passage, Passed
 from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
 from gateway.core import headers as wire
 from gateway.core.admit import told
+from gateway.core.endpoints import Match, find
 from gateway.core.errors import (
     GatewayError,
-    NotFound,
     UpgradeRequired,
     UpstreamUnavailable,
     VersionNotServed,
 )
 from gateway.core.request import RULED
 from gateway.core.strict import refuse_query
+from gateway.core.tenant import Tenant
 
 Scope = dict[str, Any]
 
-RESPONSES = b"/v1/responses"
+POLICY = b"x-gateway-policy"
+OTHER = "other"  # the route of what is not served
 
 log = logging.getLogger(__name__)
-POLICY = b"x-gateway-policy"
 
 
 class DataPlane:
     """Everything under `/v1/`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it brings together, all by name
         self,
         *,
         authenticator: Authenticator,
         admission: Admission,
         holding: Holding,
         relay: Relay,
+        meter: Meter,
+        passage: Passage,
         metrics: Metrics,
         bodies: Bodies,
     ) -> None:
@@ -55,45 +62,62 @@ class DataPlane:
         self._admission = admission
         self._holding = holding
         self._relay = relay
+        self._meter = meter
+        self._passage = passage
         self._metrics = metrics
         self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = new_request_id(time.time_ns())
-        who: list[str] = []  # the tenant, as soon as it is known: refusals are counted by it
+        request = _Request(scope=scope, send=send, id=new_request_id(time.time_ns()))
         try:
             with self._bodies.one(scope["headers"], receive) as body:
-                status = await self._serve(scope, body, send, request_id, who)
+                status = await self._serve(request, body)
         except ClientGone:
             return
         except GatewayError as error:
             status = error.status
             if not isinstance(error, UpstreamUnavailable):
-                self._metrics.refused(who[0] if who else "", error.code)
-            await refuse(error, send, request_id=request_id)
+                self._metrics.refused(request.tenant, error.code)
+            await refuse(error, send, request_id=request.id)
         except Exception:
-            log.exception("request %s failed", request_id)
+            log.exception("request %s failed", request.id)
             status = GatewayError.status
-            await _apologise(scope["state"][CONNECTION], send, request_id)
-        self._metrics.http_request(_route(scope), scope["method"], status)
+            await _apologise(scope["state"][CONNECTION], send, request.id)
+        self._metrics.http_request(request.route, scope["method"], status)
 
-    async def _serve(
-        self, scope: Scope, incoming: Body, send: Send, request_id: str, who: list[str]
-    ) -> int:
-        started = time.monotonic()
+    async def _serve(self, request: "_Request", incoming: Body) -> int:
+        scope = request.scope
         headers: wire.Headers = scope["headers"]
-        _match(scope, headers)
+        _check_protocol(scope, headers)
+        match = find(scope["method"], scope["raw_path"])
+        request.route = match.endpoint.template
         tenant = await self._authenticator.tenant_of(headers, peer=_peer(scope))
-        who.append(tenant.path)
-        wire.check_media(headers)
-        refuse_query(scope["query_string"], RULED)
+        request.tenant = tenant.path
+        if match.endpoint.has_body:
+            wire.check_media(headers)
+            refuse_query(scope["query_string"], RULED)
         authenticated = time.monotonic()
         body = await incoming.read()
+        if match.endpoint.is_metered:
+            self._metrics.overhead("auth", authenticated - request.started)
+            return await self._metered(request, match, tenant, body)
+        passed = Passed(
+            request_id=request.id,
+            match=match,
+            tenant=tenant,
+            path=_upstream_path(match, scope),
+            headers=wire.to_upstream(headers),
+            body=body,
+        )
+        return await self._passage.carry(passed, request.send, scope["state"][CONNECTION])
+
+    async def _metered(self, request: "_Request", match: Match, tenant: Tenant, body: bytes) -> int:
+        headers: wire.Headers = request.scope["headers"]
         received = time.monotonic()
         permit = await self._admission.admit(
             body,
             tenant=tenant,
-            request_id=request_id,
+            request_id=request.id,
             headers=headers,
         )
         # A series that is born with its first value shows no increase: it has to be there before.
@@ -102,20 +126,31 @@ class DataPlane:
         admitted = time.monotonic()
         permit = await self._holding.place(permit)
         self._metrics.clamped(tenant.path, [change.field for change in permit.changes])
-        self._metrics.overhead("auth", authenticated - started)
         self._metrics.overhead("policy", admitted - received)
         self._metrics.overhead("hold", time.monotonic() - admitted)
         dispatch = Dispatch(
-            hold=permit.hold,
-            body=permit.body,
+            method=match.endpoint.method,
+            path=_upstream_path(match, request.scope),
             headers=wire.to_upstream(headers),
-            path=_upstream_path(scope),
-            started=started,
+            body=permit.body,
             cancels_on_disconnect=permit.decision.policy.on_disconnect == "cancel",
             attempts_max=permit.decision.policy.attempts_max or 1,
         )
-        connection: Connection = scope["state"][CONNECTION]
-        return await self._relay.carry(dispatch, _telling(send, permit), connection)
+        course = Metered(self._meter, permit.hold, request.started)
+        connection: Connection = request.scope["state"][CONNECTION]
+        return await self._relay.carry(dispatch, course, _telling(request.send, permit), connection)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Request:
+    """One request on its way, and what is known of it when it is refused."""
+
+    scope: Scope
+    send: Send
+    id: str
+    started: float = field(default_factory=time.monotonic)
+    route: str = OTHER
+    tenant: str = ""  # its path, as soon as it is known: refusals are counted by it
 
 
 def new_request_id(now_ns: int) -> str:
@@ -135,16 +170,11 @@ async def _apologise(connection: Connection, send: Send, request_id: str) -> Non
         await refuse(GatewayError(), send, request_id=request_id)
 
 
-def _match(scope: Scope, headers: wire.Headers) -> None:
+def _check_protocol(scope: Scope, headers: wire.Headers) -> None:
     if wire.first(headers, b"upgrade").lower() == "websocket":
         raise UpgradeRequired
     if scope["http_version"] == "1.0":
         raise VersionNotServed
-    if scope["raw_path"] != RESPONSES or scope["method"] != "POST":
-        raise NotFound(
-            f"{scope['method']} {scope['path']} is not served by this gateway; "
-            "it serves POST /v1/responses."
-        )
 
 
 def _peer(scope: Scope) -> str:
@@ -153,9 +183,9 @@ def _peer(scope: Scope) -> str:
     return "" if client is None else client[0]
 
 
-def _upstream_path(scope: Scope) -> str:
+def _upstream_path(match: Match, scope: Scope) -> str:
     query: bytes = scope["query_string"]
-    return "/responses?" + query.decode("latin-1") if query else "/responses"
+    return f"{match.path}?{query.decode('latin-1')}" if query else match.path
 
 
 def _telling(send: Send, permit: Permit) -> Send:
@@ -170,7 +200,3 @@ def _telling(send: Send, permit: Permit) -> Send:
         await send(message)
 
     return telling
-
-
-def _route(scope: Scope) -> str:
-    return RESPONSES.decode() if scope["raw_path"] == RESPONSES else "other"

@@ -54,6 +54,8 @@ def plane(metrics: Metrics) -> DataPlane:
         admission=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         holding=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         relay=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
+        meter=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
+        passage=SimpleNamespace(),  # type: ignore[arg-type]  # never reached
         metrics=metrics,
         bodies=Bodies(bytes_max=1024, total_bytes_max=2048),
     )

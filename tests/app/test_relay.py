@@ -11,6 +11,7 @@ import pytest
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.upstream import Timeouts, Upstream
 from gateway.app.drain import DrainLimits
+from gateway.app.metered import Meter, Metered
 from gateway.app.relay import GATEWAY_STOPPED, Dispatch, Relay
 from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
 from gateway.core.exchange import Exchange, Hold
@@ -94,6 +95,14 @@ class Scene:
         played = answer or (
             lambda _: httpx.Response(200, headers=STREAM_TYPE, stream=Pieces([*pieces]))
         )
+        metrics = Metrics(version="0", totals=dict)
+        self.meter = Meter(
+            ledger=FakeLedger(self.client.notes, failure),  # type: ignore[arg-type]  # a fake
+            begin=lambda held, started: Life(hold=held, book=BOOK, started=started),
+            metrics=metrics,
+            sinks=(*sinks, self.exchanges.append),
+            take_on=self._take_on,
+        )
         self.relay = Relay(
             upstream=Upstream(
                 base_url="http://upstream.test/v1",
@@ -101,11 +110,7 @@ class Scene:
                 transport=httpx.MockTransport(played),
                 timeouts=Timeouts(),
             ),
-            ledger=FakeLedger(self.client.notes, failure),  # type: ignore[arg-type]  # a fake
-            begin=lambda held, started: Life(hold=held, book=BOOK, started=started),
-            metrics=Metrics(version="0", totals=dict),
-            sinks=(*sinks, self.exchanges.append),
-            take_on=self._take_on,
+            metrics=metrics,
             drain=DrainLimits(),
         )
 
@@ -115,9 +120,10 @@ class Scene:
         return self._is_taken_on
 
     async def carry(self) -> int:
-        dispatch = Dispatch(hold=self.hold, body=b"{}", headers=[], path="/responses", started=0.0)
+        dispatch = Dispatch(method="POST", path="/responses", headers=[], body=b"{}")
+        course = Metered(self.meter, self.hold, 0.0)
         connection: Any = self.client
-        return await self.relay.carry(dispatch, self.client.send, connection)
+        return await self.relay.carry(dispatch, course, self.client.send, connection)
 
 
 async def test_the_end_leaves_when_the_cost_is_on_disk() -> None:

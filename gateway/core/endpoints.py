@@ -1,0 +1,121 @@
+"""Which requests are served: one table of endpoints, and the way from a raw path into it.
+
+An id in a path is decoded and checked here, and the upstream's path is written anew from it: no two
+readers can take one path for different things. Not here: whose an id is, or what is done then.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from gateway.core.errors import NotFound
+
+ROOT = "/v1"
+# What an id may be: no slash, no dot segment, nothing that is still encoded once it was decoded.
+_ID = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,255}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A method and a path that are served; ids in it are in braces."""
+
+    name: str  # as holds and entries know it
+    method: str
+    template: str  # as metrics know it
+    is_metered: bool = False  # it costs: a hold before it is sent, an entry after
+
+    @property
+    def has_body(self) -> bool:
+        return self.method == "POST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A request's endpoint. `path` is the upstream's, behind the `/v1` of its base."""
+
+    endpoint: Endpoint
+    path: str
+    ids: Mapping[str, str] = field(default_factory=dict)  # by their names in the template
+
+
+def _metered(name: str, method: str, path: str) -> Endpoint:
+    return Endpoint(name=name, method=method, template=ROOT + path, is_metered=True)
+
+
+def _passed(name: str, method: str, path: str) -> Endpoint:
+    return Endpoint(name=name, method=method, template=ROOT + path)
+
+
+_RESPONSE = "/responses/{response_id}"
+_CONVERSATION = "/conversations/{conversation_id}"
+_ITEM = f"{_CONVERSATION}/items/{{item_id}}"
+
+ENDPOINTS = (
+    _metered("responses", "POST", "/responses"),
+    _passed("responses.input_tokens", "POST", "/responses/input_tokens"),
+    _passed("responses.retrieve", "GET", _RESPONSE),
+    _passed("responses.delete", "DELETE", _RESPONSE),
+    _passed("responses.cancel", "POST", f"{_RESPONSE}/cancel"),
+    _passed("responses.input_items", "GET", f"{_RESPONSE}/input_items"),
+    _passed("conversations.create", "POST", "/conversations"),
+    _passed("conversations.retrieve", "GET", _CONVERSATION),
+    _passed("conversations.update", "POST", _CONVERSATION),
+    _passed("conversations.delete", "DELETE", _CONVERSATION),
+    _passed("conversations.items.create", "POST", f"{_CONVERSATION}/items"),
+    _passed("conversations.items.list", "GET", f"{_CONVERSATION}/items"),
+    _passed("conversations.items.retrieve", "GET", _ITEM),
+    _passed("conversations.items.delete", "DELETE", _ITEM),
+)
+_FIXED = {
+    (one.method, one.template.encode()): Match(endpoint=one, path=one.template.removeprefix(ROOT))
+    for one in ENDPOINTS
+    if "{" not in one.template
+}
+_FIXED_PATHS = frozenset(path for _, path in _FIXED)
+
+
+def find(method: str, raw_path: bytes) -> Match:
+    """The endpoint of a request. Raises NotFound saying what is served."""
+    return _FIXED.get((method, raw_path)) or _searched(method, raw_path)
+
+
+def _searched(method: str, raw_path: bytes) -> Match:
+    at_path = [one for one in ENDPOINTS if _ids(one, raw_path) is not None]
+    for endpoint in at_path:
+        if endpoint.method == method:
+            ids = _ids(endpoint, raw_path) or {}
+            path = endpoint.template.removeprefix(ROOT).format_map(ids)
+            return Match(endpoint=endpoint, path=path, ids=ids)
+    raise NotFound(
+        f"{method} {raw_path.decode('latin-1')} is not served by this gateway; "
+        + (f"this path takes {_methods(at_path)}." if at_path else f"it serves {_paths()}.")
+    )
+
+
+def _ids(endpoint: Endpoint, raw_path: bytes) -> dict[str, str] | None:
+    """The ids where the path is of this endpoint; None where it is of another, or of none."""
+    if raw_path in _FIXED_PATHS:  # no id looks like a path that is there
+        return {} if endpoint.template.encode() == raw_path else None
+    wanted, given = endpoint.template.split("/"), raw_path.split(b"/")
+    if len(wanted) != len(given):
+        return None
+    ids = {}
+    for name, piece in zip(wanted, given, strict=True):
+        if not name.startswith("{"):
+            if name.encode() != piece:
+                return None
+            continue
+        said = unquote_to_bytes(piece)
+        if _ID.match(said) is None:
+            return None
+        ids[name.strip("{}")] = said.decode("ascii")
+    return ids
+
+
+def _methods(endpoints: list[Endpoint]) -> str:
+    return " and ".join(one.method for one in endpoints)
+
+
+def _paths() -> str:
+    return ", ".join(dict.fromkeys(one.template for one in ENDPOINTS))

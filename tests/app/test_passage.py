@@ -1,0 +1,215 @@
+"""What is passed without a hold: who is asked first, what is read on, and what is done after."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.upstream import Timeouts, Upstream
+from gateway.app import passage as module
+from gateway.app.drain import DrainLimits
+from gateway.app.passage import Aftercare, Passage, Passed
+from gateway.app.relay import CLIENT_GONE, Relay
+from gateway.core.endpoints import Match, find
+from gateway.core.errors import InvalidRequest, LedgerUnavailable, NotFound
+from gateway.core.policy import Policy
+from gateway.core.strict import Json
+from gateway.core.tenant import Tenant
+from tests.app.test_relay import END, Client, Pieces
+from tests.builders import tenant
+
+JSON = {"content-type": "application/json", "content-length": "8", "etag": "1"}
+
+
+class Slowly(Pieces):
+    """A body between whose pieces others have their turn."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in super().__aiter__():
+            yield piece
+            await asyncio.sleep(0.01)
+
+
+class Scene:
+    """A passage between an upstream that answers `pieces` and a client that may have left."""
+
+    def __init__(
+        self,
+        *pieces: bytes | Exception,
+        status: int = 200,
+        care: Aftercare | None = None,
+        owns: Callable[[Mapping[str, Json]], bool] = lambda _: True,
+    ) -> None:
+        self.client = Client()
+        self.sent: list[tuple[str, str, bytes]] = []
+        self.counted: list[str] = []
+        self._owns = owns
+        self._answer = httpx.Response(status, headers=JSON, stream=Slowly([*pieces]))
+        relay = Relay(
+            upstream=Upstream(
+                base_url="http://upstream.test/v1",
+                credential=lambda: "sk-upstream",
+                transport=httpx.MockTransport(self._play),
+                timeouts=Timeouts(),
+            ),
+            metrics=Metrics(version="0", totals=dict),
+            drain=DrainLimits(),
+        )
+        names = ("responses.retrieve", "responses.delete", "conversations.create")
+        self.passage = Passage(
+            relay=relay,
+            policies=self,
+            minutes=self,
+            ownership=self,
+            aftercare={} if care is None else dict.fromkeys(names, care),
+        )
+
+    def _play(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append((request.method, str(request.url.raw_path, "ascii"), request.content))
+        return self._answer
+
+    async def find(self, _: Tenant) -> Any:
+        return SimpleNamespace(policy=Policy(), counted=())
+
+    async def admit(self, _: object, *, key_id: str) -> None:
+        self.counted.append(key_id)
+
+    async def check(self, match: Match, fields: Mapping[str, Json], owner: Tenant) -> None:
+        assert owner == tenant()
+        if not self._owns({**match.ids, **fields}):
+            raise NotFound("There is no such response.")
+
+    async def carry(self, method: str, path: str, query: str = "", body: bytes = b"") -> int:
+        match = find(method, path.encode())
+        passed = Passed(
+            request_id="1",
+            match=match,
+            tenant=tenant(),
+            path=match.path + query,
+            headers=[],
+            body=body,
+        )
+        connection: Any = self.client
+        return await self.passage.carry(passed, self.client.send, connection)
+
+
+async def test_it_passes_as_it_comes() -> None:
+    scene = Scene(b'{"id"', b":1}")
+    assert await scene.carry("GET", "/v1/responses/resp_1", "?include=a&include=b") == 200
+    assert scene.sent == [("GET", "/v1/responses/resp_1?include=a&include=b", b"")]
+    assert scene.client.notes == [200, (b'{"id"', True), (b":1}", True), (END, False)]
+    assert scene.counted == [tenant().key_id]
+
+
+async def test_what_broke_off_is_seen_to() -> None:
+    scene = Scene(b'{"id"', httpx.ReadError("reset"))
+    await scene.carry("GET", "/v1/responses/resp_1")
+    assert scene.client.notes == [200, (b'{"id"', True), "aborted"]
+
+
+async def test_what_is_anothers_is_never_sent() -> None:
+    def owns(named: Mapping[str, Json]) -> bool:
+        return named == {"conversation_id": "conv_1", "items": []}
+
+    scene = Scene(b"{}", owns=owns)
+    path = "/v1/conversations/conv_1/items"
+    assert await scene.carry("POST", path, body=b'{"items":[]}') == 200
+    with pytest.raises(NotFound):
+        await scene.carry("POST", path, body=b'{"items":["x"]}')
+    assert len(scene.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/responses/resp_1", b"{}"),
+        ("DELETE", "/v1/responses/resp_1", b"x"),
+        ("POST", "/v1/conversations", b"[]"),
+        ("POST", "/v1/conversations", b'{"a":1,"a":2}'),
+    ],
+)
+async def test_a_body_that_could_be_read_in_two_ways_is_refused(
+    method: str, path: str, body: bytes
+) -> None:
+    scene = Scene(b"{}")
+    with pytest.raises(InvalidRequest):
+        await scene.carry(method, path, body=body)
+    assert scene.sent == []
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "ending"),
+    [("GET", CLIENT_GONE, "aborted"), ("DELETE", 200, (END, False))],
+)
+async def test_for_who_left_only_what_does_something_is_read_on(
+    method: str, status: int, ending: object
+) -> None:
+    scene = Scene(b"{}", b"{}")
+    scene.client.is_gone = True
+    assert await scene.carry(method, "/v1/responses/resp_1") == status
+    assert scene.client.notes[-1] == ending
+
+
+class Care:
+    """Reads answers, and turns them round."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.read: list[tuple[str, bytes]] = []
+        self._failure = failure
+
+    async def act(self, passed: Passed, body: bytes) -> bytes:
+        self.read.append((passed.request_id, body))
+        if self._failure is not None:
+            raise self._failure
+        return body[::-1]
+
+
+@pytest.mark.parametrize("is_rewriting", [True, False])
+async def test_an_answer_is_read_whole_before_its_body_leaves(*, is_rewriting: bool) -> None:
+    care = Care()
+    scene = Scene(b"12", b"34", care=Aftercare(act=care.act, is_rewriting=is_rewriting))
+    starts: list[Any] = []
+
+    async def send(message: Any) -> None:
+        starts.append(message)
+
+    scene.client.send = send  # type: ignore[method-assign]  # this test looks at the head
+    await scene.carry("POST", "/v1/conversations")
+    assert care.read == [("1", b"1234")]
+    assert [one.get("body") for one in starts] == [None, b"4321", b""]
+    named = {name for name, _ in starts[0]["headers"]}
+    assert (b"content-length" in named, b"etag" in named) == (not is_rewriting,) * 2
+
+
+async def test_an_error_of_the_upstream_needs_no_care() -> None:
+    care = Care()
+    scene = Scene(b"no", status=404, care=Aftercare(act=care.act, is_rewriting=True))
+    assert await scene.carry("DELETE", "/v1/responses/resp_1") == 404
+    assert (care.read, scene.client.notes[1]) == ([], (b"no", True))
+
+
+async def test_what_could_not_be_read_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CARED_BYTES_MAX", 3)
+    for pieces, failure in (
+        ([b"12", httpx.ReadError("reset")], None),
+        ([b"12", b"34"], None),
+        ([b"12"], LedgerUnavailable()),
+    ):
+        scene = Scene(*pieces, care=Aftercare(act=Care(failure).act))
+        await scene.carry("POST", "/v1/conversations")
+        assert scene.client.notes == [200, "aborted"]
+
+
+@pytest.mark.parametrize(
+    ("query", "is_stream"),
+    [("?stream=true", True), ("?a=1&stream=true", True), ("?stream=1", False)],
+)
+def test_who_asks_for_a_stream_is_known(query: str, *, is_stream: bool) -> None:
+    match = find("GET", b"/v1/responses/resp_1")
+    path = match.path + query
+    passed = Passed(request_id="1", match=match, tenant=tenant(), path=path, headers=[], body=b"")
+    assert passed.is_stream == is_stream
