@@ -27,7 +27,7 @@ from gateway.adapters.metric_families import (
 )
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metric_readings import Readings, Standings, Totals, budgets, costs
-from gateway.core.admit import CHANGEABLE, POLICY_TAG
+from gateway.core.admit import CHANGEABLE, OUTPUT_LIMITS, POLICY_TAG
 from gateway.core.exchange import Basis, Exchange, Outcome
 from gateway.core.money import PUSD_PER_USD
 from gateway.core.usage import Usage
@@ -238,8 +238,8 @@ def _truncated_by(exchange: Exchange) -> str:
     is_full = price and usage and usage.output_tokens >= price.output_tokens_max
     if is_full:
         return "upstream"
-    is_set = "max_output_tokens=" in exchange.hold.tags.get(POLICY_TAG, "")
-    return "policy" if is_set else "client"
+    told = exchange.hold.tags.get(POLICY_TAG, "")
+    return "policy" if any(f"{name}=" in told for name in OUTPUT_LIMITS) else "client"
 
 
 def _aborted_by(exchange: Exchange) -> str | None:

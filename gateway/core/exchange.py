@@ -13,6 +13,7 @@ from gateway.core.prices import ModelPrice
 from gateway.core.usage import Usage
 
 STORE_TAG = "gw_store"  # "false" where the request asked the upstream not to keep its response
+USAGE_TAG = "gw_usage_event"  # "left_out" where the client is spared what it did not ask for
 
 
 class Outcome(StrEnum):

@@ -14,9 +14,9 @@ body its last chunk, which is known by content-length or by the end.
 
 from gateway.core import headers as wire
 from gateway.core.errors import UpstreamUnavailable
-from gateway.core.exchange import Basis, Exchange, Hold, Outcome
+from gateway.core.exchange import USAGE_TAG, Basis, Exchange, Hold, Outcome
 from gateway.core.observation import Observation, kept_word
-from gateway.core.observer import Observer, OpaqueObserver, observer_for
+from gateway.core.observer import ChatStreamObserver, Observer, OpaqueObserver, observer_for
 from gateway.core.price_book import PriceBook
 from gateway.core.settlement import (
     SUCCESSES,
@@ -25,6 +25,7 @@ from gateway.core.settlement import (
     settlement,
     worst_case,
 )
+from gateway.core.spared import Spared
 from gateway.core.sse import EVENT_BYTES_MAX
 
 # The transport knows one limit for all of an answer; what had passed tells what was waited for.
@@ -50,6 +51,7 @@ class Life:
         self._started = started
         self._event_bytes_max = event_bytes_max
         self._observer: Observer | None = None
+        self._spared: Spared | None = None  # where the usage is for us alone
         self._lags = False  # a whole body: its last chunk waits for the settlement
         self._left_bytes: int | None = None  # of a body with content-length
         self._kept = b""
@@ -83,8 +85,11 @@ class Life:
             status=status,
             content_type=content_type,
             content_encoding=wire.first(headers, b"content-encoding"),
+            endpoint=self.hold.endpoint,
             event_bytes_max=self._event_bytes_max,
         )
+        if USAGE_TAG in self.hold.tags and isinstance(self._observer, ChatStreamObserver):
+            self._spared = Spared(self._observer)
         # Where no terminal event can be seen, the last bytes are what completes the response.
         is_opaque = isinstance(self._observer, OpaqueObserver)
         self._lags = is_opaque or not is_event_stream(content_type)
@@ -97,7 +102,10 @@ class Life:
         if self.is_due or self._is_settled:
             self._kept += data
             return b""
-        cut = self._observer.feed(data)
+        if self._spared is None:
+            cut = self._observer.feed(data)
+        else:
+            data, cut = self._spared.feed(data)
         if self._first_output is None and self._observer.has_output:
             self._first_output = now
         if self._lags:
@@ -112,6 +120,8 @@ class Life:
         self, *, broken: UpstreamUnavailable | None = None, reason: str | None = None
     ) -> None:
         """No more bytes: the body's clean end, or `broken` off, or given up by us for `reason`."""
+        if self._spared is not None:
+            self._kept += self._spared.end()
         if self._observer is not None:
             self._observer.end(is_clean=broken is None and reason is None)
         self._broken = broken

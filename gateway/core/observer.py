@@ -5,18 +5,22 @@ read at all. Not here: streams of events (`stream`), or what the values mean (`f
 """
 
 import zlib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from gateway.core import chat_facts as chat
+from gateway.core.chat_stream import ChatStreamObserver
 from gateway.core.facts import BODY, facts_from, skim
 from gateway.core.observation import TERMINAL_EVENTS, Observation, observe_body
-from gateway.core.skim import Skimmer
+from gateway.core.skim import Node, Skimmed, Skimmer
 from gateway.core.sse import EVENT_BYTES_MAX
 from gateway.core.stream import StreamObserver
 
 __all__ = [
     "TERMINAL_EVENTS",
     "BodyObserver",
+    "ChatStreamObserver",
     "EncodedObserver",
     "Observation",
     "Observer",
@@ -53,11 +57,46 @@ class Observer(Protocol):
         """No more bytes come. At a clean end an event that lacks only its blank line counts."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a whole body is read: at its end, or by what of it was found as it passed."""
+
+    tree: Node
+    whole: Callable[[bytes], Observation]
+    walked: Callable[[Skimmed | None], Observation]
+
+
+def _observe_response(found: Skimmed | None) -> Observation:
+    return observe_body(facts_from(found, is_event=False) if found else None)
+
+
+RESPONSE = Reading(
+    tree=BODY,
+    whole=lambda body: _observe_response(skim(body, is_event=False)),
+    walked=_observe_response,
+)
+_OTHERS = {  # by the endpoint that answers
+    "chat.completions": Reading(
+        tree=chat.TREE,
+        whole=lambda body: chat.observe_completion(chat.said_in(body)),
+        walked=lambda found: chat.observe_completion(chat.said_from(found)),
+    ),
+    "embeddings": Reading(
+        tree=chat.TREE,
+        whole=lambda body: chat.observe_embeddings(chat.said_in(body)),
+        walked=lambda found: chat.observe_embeddings(chat.said_from(found)),
+    ),
+}
+
+
 class BodyObserver:
     """Reads one JSON object at its end; past `body_bytes_max` it is skimmed as it passes."""
 
-    def __init__(self, *, body_bytes_max: int = EVENT_BYTES_MAX) -> None:
+    def __init__(
+        self, reading: Reading = RESPONSE, *, body_bytes_max: int = EVENT_BYTES_MAX
+    ) -> None:
         self.events = 0
+        self._reading = reading
         self._body_bytes_max = body_bytes_max
         self._body = bytearray()
         self._skimmer: Skimmer | None = None
@@ -77,7 +116,7 @@ class BodyObserver:
             return
         self._body += chunk
         if len(self._body) > self._body_bytes_max:
-            self._skimmer = Skimmer(BODY)
+            self._skimmer = Skimmer(self._reading.tree)
             self._skimmer.feed(bytes(self._body))
             self._body.clear()
 
@@ -92,9 +131,9 @@ class BodyObserver:
         return self._observation or Observation()
 
     def _observe(self) -> Observation:
-        skimmer = self._skimmer
-        found = skimmer.end() if skimmer else skim(bytes(self._body), is_event=False)
-        return observe_body(facts_from(found, is_event=False) if found else None)
+        if self._skimmer is None:
+            return self._reading.whole(bytes(self._body))
+        return self._reading.walked(self._skimmer.end())
 
 
 class OpaqueObserver:
@@ -179,12 +218,18 @@ class EncodedObserver:
 
 
 def observer_for(
-    *, status: int, content_type: str, content_encoding: str, event_bytes_max: int = EVENT_BYTES_MAX
+    *,
+    status: int,
+    content_type: str,
+    content_encoding: str,
+    endpoint: str = "responses",
+    event_bytes_max: int = EVENT_BYTES_MAX,
 ) -> Observer:
-    """The observer for a response with this head; larger events and bodies are skimmed."""
+    """The observer for an answer with this head; larger events and bodies are skimmed."""
     if status in _STATUSES_WITHOUT_BODY:
         return OpaqueObserver(problem=None)
-    observer = _observer_of(content_type.partition(";")[0].strip().lower(), event_bytes_max)
+    media_type = content_type.partition(";")[0].strip().lower()
+    observer = _observer_of(media_type, endpoint, event_bytes_max)
     encoding = content_encoding.strip().lower()
     if observer is None:
         return OpaqueObserver(problem="content_type_unknown")
@@ -195,9 +240,11 @@ def observer_for(
     return OpaqueObserver(problem="encoding_unknown")
 
 
-def _observer_of(media_type: str, event_bytes_max: int) -> Observer | None:
+def _observer_of(media_type: str, endpoint: str, event_bytes_max: int) -> Observer | None:
     if media_type == "text/event-stream":
-        return StreamObserver(event_bytes_max=event_bytes_max)
+        is_chat = endpoint == "chat.completions"
+        kind = ChatStreamObserver if is_chat else StreamObserver
+        return kind(event_bytes_max=event_bytes_max)
     if media_type == "application/json":
-        return BodyObserver(body_bytes_max=event_bytes_max)
+        return BodyObserver(_OTHERS.get(endpoint, RESPONSE), body_bytes_max=event_bytes_max)
     return None
