@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.exchange import Basis, Exchange, Outcome
+from gateway.core.exchange import USAGE_TAG, Basis, Exchange, Outcome
+from tests.core.test_chat_stream import BEGUN, DONE, STOP, TOLD, piece
 from tests.fakes.told import (
     AFTER,
     BEFORE,
@@ -153,3 +154,35 @@ def test_what_comes_before_the_release_waits_with_the_rest() -> None:
     assert life.chunk(b": b\n\n", 11.0) == b""
     assert life.release() == TERMINAL + b": a\n\n: b\n\n"
     assert life.chunk(b": c\n\n", 11.0) == b": c\n\n"
+
+
+@settings(deadline=None)
+@given(st.booleans(), st.lists(st.integers(1, 600), max_size=9))
+def test_a_completion_is_settled_before_its_end_whoever_is_told_the_usage(
+    is_spared: bool,
+    cuts: list[int],
+) -> None:
+    begin = BEGUN + piece() + STOP
+    tags = {USAGE_TAG: "left_out"} if is_spared else {}
+    told = b"" if is_spared else TOLD
+    life = begun(endpoint="chat.completions", tags=tags)
+    before, after, records = played(life, pieces(begin + TOLD + DONE + AFTER, cuts))
+    assert before + after == begin + told + DONE + AFTER
+    assert len(begin + told) <= len(before) < len(begin + told + DONE)
+    assert [(each.outcome, each.cost_pusd) for each in records] == [
+        (Outcome.COMPLETED, 3 * 2_000_000 + 5 * 8_000_000)
+    ]
+
+
+def test_a_completion_that_breaks_off_passes_all_that_came() -> None:
+    life = begun(endpoint="chat.completions", tags={USAGE_TAG: "left_out"})
+    before, after, records = played(life, [BEGUN + b"data: {", b'"choices"'])
+    assert before + after == BEGUN + b'data: {"choices"'
+    assert [each.outcome for each in records] == [Outcome.ABORTED]
+
+
+def test_a_whole_completion_is_nobodys_to_cut() -> None:
+    tags = {USAGE_TAG: "left_out"}
+    life = begun(endpoint="chat.completions", tags=tags, head=[(b"content-type", b"text/html")])
+    before, after, _ = played(life, [TOLD, DONE])
+    assert before + after == TOLD + DONE
