@@ -54,11 +54,12 @@ class Docket:
     alerts: list[Row] = field(default_factory=list)
     placed: dict[Value, tuple[Leg, ...]] = field(default_factory=dict)
     refused: dict[Value, GatewayError] = field(default_factory=dict)
+    fresh: Collection[Value] = ()  # settlements that nobody had posted before
 
 
 def decide(work: Work, told: Told, judge: Judge) -> Docket:
     """Apply a batch to its accounts."""
-    docket = Docket()
+    docket = Docket(fresh=told.fresh)
     touched: dict[Leg, int] = {}  # what was spent before
     for request_id, settled in work.settled.items():
         held_pusd = settled.hold_pusd if request_id in told.gone else 0

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from gateway.adapters.backlog import Backlog
 from gateway.adapters.changes import News
 from gateway.adapters.clock import DatabaseClock
-from gateway.adapters.job import BatchReport, Closed, Job
+from gateway.adapters.job import BatchReport, Closed, Job, TooLate, in_time
 from gateway.adapters.journal import Journal, JournalFailed
 from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
@@ -34,10 +34,6 @@ log = logging.getLogger(__name__)
 HOLD_SECONDS_MAX = 0.22  # so that a refusal is there within a quarter of a second
 SETTLE_SECONDS_MAX = 0.25
 ABANDONED = "hold_abandoned"
-
-
-class _TooLate(Exception):
-    """The database did not answer within the limit."""
 
 
 class Ledger:
@@ -64,7 +60,7 @@ class Ledger:
         self._standby = None if journal is None else Standby(journal=journal, on_failure=on_failure)
         self._outage = outage
         self._wait_seconds_max = wait_seconds_max
-        self._owed: set[Job] = set()  # settlements that are not durable yet
+        self._owed: set[Job] = set()  # postings that are not durable yet
         # The database's time, as far as it is known: what admissions and leases go by.
         self.now_us = DatabaseClock(now_us)
         self._on_news = on_news
@@ -135,9 +131,9 @@ class Ledger:
         if not self._writer.is_down:
             self._writer.put(job)
             try:
-                await self._in_time(job, HOLD_SECONDS_MAX)
+                await in_time(job, HOLD_SECONDS_MAX, on_late=self._late)
                 return replace(hold, legs=job.legs)
-            except _TooLate:
+            except TooLate:
                 pass
         await self._hold_in_outage(job, hold, posting)
         return hold
@@ -147,37 +143,34 @@ class Ledger:
         if self._is_closed:
             return
         opened = Opened(request_id=request_id, response_id=storable_text(response_id))
-        # Its hold may be in the journal still, and has to come first.
-        if self._standby is not None and (self._writer.is_down or self.journal_bytes):
+        if self._standby is not None and self._is_behind:
             self._standby.note(opened)
         else:
             self._writer.put(Job(posting=opened))
+
+    async def named(self, request_id: str, response_id: str) -> None:
+        """The same, and return when it is durable. Raises LedgerUnavailable as `settle` does."""
+        opened = Opened(request_id=request_id, response_id=storable_text(response_id))
+        job = Job(posting=opened, waiter=self._waiter())
+        await self._keep(job, is_queued=self._standby is None or not self._is_behind)
 
     def note(self, refusal: Row) -> None:
         """Keep why a request was refused; it rides with the next batch."""
         if not (self._is_closed or self._writer.is_down):
             self._writer.put(Job(posting=Noted(row=refusal)))
 
-    async def settle(self, exchange: Exchange) -> None:
-        """Return when the entry is durable. Settling twice is settling once.
+    async def settle(self, exchange: Exchange) -> bool:
+        """Return when the entry is durable: False where another was posted before it.
+
+        Settling twice is settling once.
 
         A caller that is cancelled does not take the settlement with it. Raises LedgerUnavailable
         when the entry cannot be written, or the ledger closes before it is. Where even the journal
         fails it returns all the same: nobody is to wait for what may never be, and the hold stays.
         """
         job = Job(posting=settled(exchange), waiter=self._waiter())
-        self._owed.add(job)
-        is_queued = self._standby is None or not self._writer.is_down
-        if is_queued:
-            self._writer.put(job)
-            try:
-                await self._in_time(job, None if self._standby is None else SETTLE_SECONDS_MAX)
-                return
-            except _TooLate:
-                pass
-        if not await self._is_journaled(job) and not is_queued:
-            job.waiter = None
-            self._writer.put(job)
+        await self._keep(job, is_queued=self._standby is None or not self._writer.is_down)
+        return not job.is_late
 
     async def replay(self, postings: Sequence[Posting]) -> bool:
         """Return when they are in the database; False when some cannot be written.
@@ -192,35 +185,33 @@ class Ledger:
             raise LedgerUnavailable
         return all(job.error is None for job in jobs)
 
+    @property
+    def _is_behind(self) -> bool:
+        """The database lacks what the journal has: maybe the hold of a name, which comes first."""
+        return self._writer.is_down or self.journal_bytes > 0
+
     def _waiter(self) -> asyncio.Future[None]:
         if self._loop is None or self._is_closed:
             raise LedgerUnavailable
         return self._loop.create_future()
 
-    async def _in_time(self, job: Job, seconds_max: float | None) -> None:
-        """Wait for the writer. Raises _TooLate when it takes longer."""
-        assert job.waiter is not None
-        if seconds_max is None:
-            await job.waiter
-            return
-        # Not at once: a loop that is itself late runs its timers before it hears of what is done.
-        loop = asyncio.get_running_loop()
-        limit = loop.call_later(seconds_max, loop.call_soon, self._give_up, job)
-        try:
-            await job.waiter
-        finally:
-            limit.cancel()
+    async def _keep(self, job: Job, *, is_queued: bool) -> None:
+        """Return when the job's posting is durable: in the database, or else in the journal."""
+        self._owed.add(job)
+        if is_queued:
+            self._writer.put(job)
+            try:
+                limit = None if self._standby is None else SETTLE_SECONDS_MAX
+                await in_time(job, limit, on_late=self._late)
+                return
+            except TooLate:
+                pass
+        if not await self._is_journaled(job) and not is_queued:
+            job.waiter = None
+            self._writer.put(job)
 
-    def _give_up(self, job: Job) -> None:
-        if job.waiter is None or job.waiter.done():
-            return
-        left_seconds = job.wait_until - time.monotonic()
-        if job.is_waiting and left_seconds > 0:  # the database answered: it waits for money
-            loop = asyncio.get_running_loop()
-            loop.call_later(left_seconds + HOLD_SECONDS_MAX, self._give_up, job)
-            return
+    def _late(self) -> None:
         self._writer.is_down = True
-        job.waiter.set_exception(_TooLate())
 
     async def _hold_in_outage(self, job: Job, hold: Hold, posting: Held) -> None:
         """Without the database, a request is refused, or goes on with its hold in the journal.

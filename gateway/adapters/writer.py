@@ -22,7 +22,7 @@ from gateway.adapters.lease import Lease
 from gateway.adapters.outages import is_outage
 from gateway.adapters.pipeline import poster_for
 from gateway.adapters.posting import Replayed
-from gateway.adapters.work import Posting
+from gateway.adapters.work import Posting, Settled
 from gateway.core.errors import BudgetHeld
 
 log = logging.getLogger(__name__)
@@ -144,6 +144,8 @@ class Writer:
             decided, error = self._attempt([job.posting for job in wanted], is_replay=is_replay)
             if error is None:
                 self._answer(wanted, decided)
+                if not is_replay:
+                    _tell_late(wanted, decided)
                 return
             if wanted and not is_outage(error):
                 self._write_each(wanted, error)
@@ -270,6 +272,16 @@ class Writer:
                 self._lease.end(connection)
         except Exception:
             log.exception("the owner row stays until its lease ends")
+
+
+def _tell_late(jobs: list[Job], decided: Docket) -> None:
+    """Whose settlement was posted before: of several in one batch, the first is the one."""
+    fresh = set(decided.fresh)
+    for job in jobs:
+        if isinstance(job.posting, Settled):
+            name = job.posting.row[0]
+            job.is_late = name not in fresh
+            fresh.discard(name)
 
 
 def _fail(jobs: list[Job], error: Exception) -> None:

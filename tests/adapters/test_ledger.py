@@ -51,12 +51,19 @@ async def test_a_settlement_is_durable_and_ends_its_hold(ledger: Ledger, engine:
 
 
 async def test_settling_twice_is_settling_once(ledger: Ledger, engine: Engine) -> None:
-    exchange = builders.exchange()
-    await ledger.settle(exchange)
-    await ledger.settle(exchange)
-    await asyncio.gather(*(ledger.settle(exchange) for _ in range(10)))
-    assert len(ledgerview.rows(engine, schema.entry)) == 1
+    exchange, other = builders.exchange(), builders.exchange()
+    assert await ledger.settle(exchange)
+    assert not await ledger.settle(exchange)
+    told = await asyncio.gather(*(ledger.settle(other) for _ in range(10)))
+    assert (told.count(True), len(ledgerview.rows(engine, schema.entry))) == (1, 2)
     ledgerview.audit(engine)
+
+
+async def test_a_name_is_durable_when_it_returns(ledger: Ledger, engine: Engine) -> None:
+    hold = builders.hold()
+    await ledger.hold(hold)
+    await ledger.named(hold.request_id, "resp_7")
+    assert ledgerview.rows(engine, schema.hold)[0]["response_id"] == "resp_7"
 
 
 async def test_the_response_id_rides_with_the_next_batch(ledger: Ledger, engine: Engine) -> None:

@@ -137,7 +137,7 @@ async def test_an_idle_ledger_asks_by_itself(engine: Engine, tmp_path: Path) -> 
 async def test_a_request_may_go_on_with_its_hold_in_the_journal(
     trusting: Kept, engine: Engine
 ) -> None:
-    late, begun, settled = (builders.hold() for _ in range(3))
+    late, begun, settled, named = (builders.hold() for _ in range(4))
     exchange = builders.exchange(hold=settled)
     with outage(engine):
         await trusting.ledger.hold(late)
@@ -145,16 +145,20 @@ async def test_a_request_may_go_on_with_its_hold_in_the_journal(
         trusting.ledger.opened(begun.request_id, "resp_1")
         await trusting.ledger.hold(settled)
         await trusting.ledger.settle(exchange)
+        await trusting.ledger.hold(named)
+        await trusting.ledger.named(named.request_id, "resp_2")
         records = known_postings(trusting.journal.read(0, 100)[0])
         assert Opened(request_id=begun.request_id, response_id="resp_1") in records
+        assert records[-1] == Opened(request_id=named.request_id, response_id="resp_2")
     await trusting.caught_up()
     await trusting.ledger.settle(builders.exchange())
     holds = {row["request_id"]: row for row in ledgerview.rows(engine, schema.hold)}
-    assert holds.keys() == {late.request_id, begun.request_id}
+    assert holds.keys() == {late.request_id, begun.request_id, named.request_id}
     assert holds[begun.request_id]["response_id"] == "resp_1"
+    assert holds[named.request_id]["response_id"] == "resp_2"
     assert_posted(engine, exchange)
     await trusting.ledger.settle(builders.exchange(hold=late))
-    assert ledgerview.ids(engine, schema.hold) == {begun.request_id}
+    assert ledgerview.ids(engine, schema.hold) == {begun.request_id, named.request_id}
 
 
 async def test_a_hold_that_the_journal_does_not_take_is_voided(

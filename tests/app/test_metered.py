@@ -34,10 +34,11 @@ async def test_who_is_cancelled_while_it_posts_posts_again() -> None:
     scene = Scene()
     posted: list[Exchange] = []
 
-    async def settle(exchange: Exchange) -> None:
+    async def settle(exchange: Exchange) -> bool:
         posted.append(exchange)
         if len(posted) == 1:
             raise asyncio.CancelledError
+        return True
 
     scene.meter.ledger.settle = settle  # type: ignore[method-assign]  # cancelled in its midst
     one = course(scene)
