@@ -18,6 +18,7 @@ KEY = "key"
 TENANT = "tenant"
 BUDGET = "budget"
 POLICY = "policy"
+PRICE = "price"
 RIGHTS = frozenset({KEY, TENANT})  # what lets a request in
 
 CHANGES_MAX = 1_000
@@ -27,7 +28,7 @@ TOUCHED_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change: of a key (its id), of a tenant and what is below it (its path), or a policy."""
+    """One change: of a key (its id), a tenant with all below it (its path), a policy or a price."""
 
     kind: str
     subject: str

@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from gateway.core.layers import FILE, version_of
 from gateway.core.money import PUSD_PER_USD, pusd_per_unit
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import IMAGE_TOKENS_MAX, TIERS, TOOL_FEES, ModelPrice, Rates, TierRates
@@ -95,9 +96,42 @@ def load_prices(*paths: Path | None) -> PriceBook:
     built_in = sorted(BUILT_IN.glob("*.toml"))
     texts = {path: _read(path) for path in (*built_in, *paths) if path is not None}
     files = {path: _parse(path, text) for path, text in texts.items()}
-    as_of = max(file.as_of for file in files.values())
-    digest = hashlib.sha256(b"\0".join(texts.values())).hexdigest()
-    return _book(files, version=f"{as_of.isoformat()}+{digest[:12]}")
+    known = [(files[path], texts[path]) for path in built_in]
+    versions = dict.fromkeys(built_in, _version(known)) | {
+        path: version_of(FILE, _version([(files[path], texts[path])]))
+        for path in files.keys() - built_in
+    }
+    every = _version((file, texts[path]) for path, file in files.items())
+    return _book(files, versions, version=every)
+
+
+def document_of(path: Path, model: str) -> bytes:
+    """What a price file says of one model, as JSON to be kept. Raises PriceFileInvalid."""
+    text = _read(path)
+    file = _parse(path, text)
+    if model not in file.models:
+        names = ", ".join(file.models) or "none"
+        raise PriceFileInvalid(f"{path}: has no prices of {model}, but of {names}")
+    table = tomllib.loads(text.decode())
+    kept = {name: value for name, value in table.items() if name not in {"aliases", "unpriced"}}
+    return msgspec.json.encode({**kept, "models": {model: table["models"][model]}})
+
+
+def cards_of(document: bytes, model: str, *, where: str, version: str) -> tuple[ModelPrice, ...]:
+    """The cards of a model that `document_of` kept. Raises PriceFileInvalid with its place."""
+    try:
+        table = msgspec.json.decode(document)
+    except msgspec.DecodeError as broken:
+        raise PriceFileInvalid(f"{where}: is not JSON: {broken}") from broken
+    place = Path(where)
+    book = _book({place: _convert(table, _File, where=where)}, {place: version}, version=version)
+    return book.cards.get(model, ())
+
+
+def _version(known: Iterable[tuple[_File, bytes]]) -> str:
+    files, texts = zip(*known, strict=True)
+    as_of = max(file.as_of for file in files)
+    return f"{as_of.isoformat()}+{hashlib.sha256(bytes(1).join(texts)).hexdigest()[:12]}"
 
 
 def _read(path: Path) -> bytes:
@@ -128,7 +162,7 @@ def _suggestion(message: str) -> str:
     return f"; did you mean `{near[0]}`?" if near else ""
 
 
-def _book(files: dict[Path, _File], *, version: str) -> PriceBook:
+def _book(files: dict[Path, _File], versions: dict[Path, str], *, version: str) -> PriceBook:
     cards: dict[str, tuple[ModelPrice, ...]] = {}
     aliases: dict[str, str] = {}
     unpriced: set[str] = set()
@@ -139,7 +173,7 @@ def _book(files: dict[Path, _File], *, version: str) -> PriceBook:
         aliases = aliases | file.aliases
         aliases = {name: aliases[name] for name in aliases.keys() - file.models.keys()}
         for name, table in file.models.items():
-            found = _cards(name, table, where=f"{path}: models.{name}", version=version)
+            found = _cards(name, table, where=f"{path}: models.{name}", version=versions[path])
             overhead = file.prompt_overhead_tokens
             cards[name] = tuple(replace(card, prompt_overhead_tokens=overhead) for card in found)
     for name, target in aliases.items():

@@ -57,6 +57,9 @@ class EntryRow:
     served_model: str | None
     priced_model: str | None
     service_tier: str | None  # as served
+    requested_tier: str | None
+    is_stream: bool | None  # None, as the next: of an entry of before it was kept
+    max_output_tokens: int | None  # as sent
     outcome: str
     reason: str | None
     client_gone: bool
@@ -228,5 +231,5 @@ def _entry(row: RowMapping) -> EntryRow:
         fields["adjustment_pusd"] = int(fields["adjustment_pusd"])  # PostgreSQL sums as decimals
     fields["lines"] = lines_from_text(fields["lines"])
     fields["tags"] = json.loads(fields["tags"])
-    del fields["legs"]
+    del fields["legs"], fields["unpriced_use"]
     return EntryRow(**fields)

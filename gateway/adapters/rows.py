@@ -16,7 +16,7 @@ from gateway.core.budget import Leg
 from gateway.core.cost import CostLine
 from gateway.core.exchange import Exchange, Hold
 from gateway.core.pinned import price_from_json, price_to_json
-from gateway.core.usage import Usage
+from gateway.core.usage import ToolUse, Usage
 
 Value = str | int | bytes | None
 Row = tuple[Value, ...]
@@ -57,6 +57,7 @@ def hold_row(hold: Hold, *, owner_id: str) -> Row:
         storable_text(hold.model),
         _text(hold.service_tier),
         hold.is_stream,
+        hold.max_output_tokens,
         price_to_json(hold.price) if hold.price else None,
         _tags_text(hold.tags),
     )
@@ -74,6 +75,7 @@ def hold_from_row(row: DatabaseRow[Any]) -> Hold:
         model=row.model,
         service_tier=row.service_tier,
         is_stream=bool(row.is_stream),
+        max_output_tokens=row.max_output_tokens,
         price=price_from_json(row.price) if row.price else None,
         tags=json.loads(row.tags),
         legs=legs_from_text(row.legs),
@@ -96,6 +98,9 @@ def entry_row(exchange: Exchange) -> Row:
         _text(exchange.model),
         exchange.priced_model,
         _text(exchange.service_tier),
+        _text(hold.service_tier),
+        hold.is_stream,
+        hold.max_output_tokens,
         exchange.outcome.value,
         _text(exchange.reason),
         exchange.client_gone,
@@ -106,9 +111,10 @@ def entry_row(exchange: Exchange) -> Row:
         _text(exchange.upstream_request_id),
         *(_NO_USAGE if exchange.usage is None else _tokens(exchange.usage)),
         cost_pusd,
+        _use_text(exchange) if cost_pusd is None else None,
         hold.hold_pusd,
         exchange.price_version,
-        _lines_text(exchange.lines),
+        lines_text(exchange.lines),
         None if hold.legs is None else legs_text(hold.legs),
         _tags_text(hold.tags),
         _us(exchange.duration_seconds),
@@ -158,11 +164,23 @@ def lines_from_text(text: str) -> tuple[CostLine, ...]:
     )
 
 
-def _lines_text(lines: tuple[CostLine, ...]) -> str:
+def lines_text(lines: tuple[CostLine, ...]) -> str:
+    """Cost lines as a row has them."""
     if not lines:
         return "[]"
     rows = [(line.meter, line.quantity, line.unit_price_pusd, line.cost_pusd) for line in lines]
     return _encode(rows).decode()
+
+
+def use_from_text(text: str) -> tuple[Usage, ToolUse]:
+    """What an unpriced entry keeps. Raises ValueError where this version cannot read it."""
+    return msgspec.json.decode(text, type=tuple[Usage, ToolUse])
+
+
+def _use_text(exchange: Exchange) -> str | None:
+    if exchange.usage is None:
+        return None
+    return _encode((exchange.usage, exchange.tools)).decode()
 
 
 def _tags_text(tags: dict[str, str]) -> str:

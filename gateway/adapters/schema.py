@@ -91,6 +91,7 @@ hold = Table(
     Column("model", Text, nullable=False),
     Column("service_tier", Text),
     Column("is_stream", Boolean, nullable=False),
+    Column("max_output_tokens", BigInteger),
     Column("price", Text),
     Column("tags", Text, nullable=False),
     CheckConstraint("hold_pusd >= 0", name="hold_not_negative"),
@@ -113,6 +114,9 @@ entry = Table(
     Column("served_model", Text),
     Column("priced_model", Text),
     Column("service_tier", Text),  # as served
+    Column("requested_tier", Text),
+    Column("is_stream", Boolean),  # as are these three: NULL in entries of before they were kept
+    Column("max_output_tokens", BigInteger),  # as sent
     Column("outcome", Text, nullable=False),
     Column("reason", Text),
     Column("client_gone", Boolean, nullable=False),
@@ -127,6 +131,7 @@ entry = Table(
     Column("output_tokens", BigInteger),
     Column("reasoning_tokens", BigInteger),
     Column("cost_pusd", BigInteger),  # NULL: unpriced, and the hold stays spent
+    Column("unpriced_use", Text),  # usage and tools whole, where a price has yet to be found
     Column("hold_pusd", BigInteger, nullable=False),
     Column("price_version", Text),
     Column("lines", Text, nullable=False),
@@ -221,6 +226,24 @@ adjustment = Table(
     Column("delta_pusd", BigInteger, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("note", Text, nullable=False),
+    Column("price_version", Text),
+    Column("lines", Text, nullable=False, server_default="[]"),
+)
+
+# What administrators said of a model's price, in their order: for its span the last word counts.
+price_override = Table(
+    "price_override",
+    metadata,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("effective_from_us", BigInteger, nullable=False),
+    Column("effective_to_us", BigInteger),
+    Column("document", Text),  # NULL: what the files say again
+    Column("at_us", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Index(None, "model"),
+    sqlite_autoincrement=True,
 )
 
 # A threshold that was crossed: once a budget, period and threshold.

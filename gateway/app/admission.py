@@ -33,6 +33,12 @@ class PolicySource(Protocol):
     async def find(self, tenant: Tenant) -> Effective: ...
 
 
+class PriceSource(Protocol):
+    """Where the prices in force are found."""
+
+    async def book(self) -> PriceBook: ...
+
+
 class ChainSource(Protocol):
     """Where the length of a response is found."""
 
@@ -130,7 +136,12 @@ class Permit:
         return replace(
             self,
             decision=decision,
-            hold=replace(self.hold, hold_pusd=worst.hold_pusd, tags=tags),
+            hold=replace(
+                self.hold,
+                hold_pusd=worst.hold_pusd,
+                max_output_tokens=admitted.request.max_output_tokens,
+                tags=tags,
+            ),
             body=self.body if admitted.body is None else admitted.body,
             terms=replace(self.terms, unbounded=decision.unbounded),
         )
@@ -165,7 +176,7 @@ class Admission:
     def __init__(  # noqa: PLR0913 - what it brings together, all by name
         self,
         *,
-        book: PriceBook,
+        prices: PriceSource,
         policies: PolicySource,
         chains: ChainSource,
         minutes: MinuteLimits,
@@ -175,7 +186,7 @@ class Admission:
     ) -> None:
         self._client_tags = client_tags
         self._now_us = now_us
-        self._book = book
+        self._prices = prices
         self._policies = policies
         self._chains = chains
         self._minutes = minutes
@@ -189,11 +200,12 @@ class Admission:
         Raises InvalidRequest and its kinds, or RateExceeded for a request that would be one.
         """
         effective = await self._policies.find(tenant)
+        book = await self._prices.book()
         now_us = self._now_us()
         decision = decide(
             body,
             policy=effective.policy,
-            book=self._book,
+            book=book,
             is_unpriced_allowed=self._is_unpriced_allowed,
             now_us=now_us,
         )
@@ -210,6 +222,7 @@ class Admission:
             model=request.model,
             service_tier=request.service_tier,
             is_stream=request.is_stream,
+            max_output_tokens=request.max_output_tokens,
             price=decision.price,
             tags={
                 **attribution(headers, request.fields, allowed=self._client_tags),

@@ -12,7 +12,9 @@ from gateway.adapters.journal import Journal
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
+from gateway.adapters.pricefile import load_prices
 from gateway.adapters.reports import cost_totals
+from gateway.adapters.rules import RulesCache
 from gateway.adapters.tenants import Tenants
 from gateway.adapters.upstream import Timeouts, Upstream, transport_for
 from gateway.app.attempts import FailedAttempts
@@ -47,6 +49,16 @@ def tenants_for(settings: Settings, engine: Engine) -> Tenants:
         now_us=now_us,
         stale_seconds_max=settings.keys.stale_seconds_max,
         cached_max=settings.keys.cached_max,
+    )
+
+
+def rules_for(settings: Settings, engine: Engine) -> RulesCache:
+    """Policies and prices in force. Raises PriceFileInvalid."""
+    own = settings.prices.file
+    return RulesCache(
+        engine=engine,
+        files=load_prices(*([] if own is None else [own])),
+        stale_seconds_max=settings.keys.stale_seconds_max,
     )
 
 

@@ -12,7 +12,6 @@ from gateway.adapters.metric_files import Share
 from gateway.adapters.minutes import Minutes, store_for
 from gateway.adapters.owners import Owner
 from gateway.adapters.policy_cache import PolicyCache
-from gateway.adapters.pricefile import load_prices
 from gateway.adapters.retrieval import Retrieval
 from gateway.app.admission import Admission
 from gateway.app.bodies import Bodies
@@ -20,6 +19,7 @@ from gateway.app.devices import (
     authenticator_for,
     ledger_for,
     metrics_for,
+    rules_for,
     tenants_for,
     upstream_for,
 )
@@ -47,15 +47,12 @@ class Parts:
 
     def __init__(self, settings: Settings, share: Share | None) -> None:
         self.settings = settings
-        own = settings.prices.file
-        self.book = load_prices(*([] if own is None else [own]))
         self.engine = open_engine(settings.database.url, synchronous=settings.ledger.synchronous)
         self.metrics = metrics_for(settings, self.engine, share)
         self.owner = Owner(settings.state_dir)
         self.tenants = tenants_for(settings, self.engine)
-        self.policies = PolicyCache(
-            engine=self.engine, stale_seconds_max=settings.keys.stale_seconds_max
-        )
+        self.rules = rules_for(settings, self.engine)
+        self.policies = PolicyCache(self.rules)
         self.ledger = ledger_for(
             settings,
             self.engine,
@@ -97,14 +94,14 @@ class Parts:
 
     def _begin(self, hold: Hold, started: float) -> Life:
         limit = self.settings.limits.event_bytes_max
-        return Life(hold=hold, book=self.book, started=started, event_bytes_max=limit)
+        return Life(hold=hold, book=self.rules.known_book, started=started, event_bytes_max=limit)
 
     def _make_reconciler(self, sinks: tuple[Sink, ...]) -> Reconciler:
         chosen = self.settings.reconcile
         return Reconciler(
             ledger=self.ledger,
             upstream=Retrieval(self.upstream),
-            book=self.book,
+            book=lambda: self.rules.known_book,
             patience=Patience(
                 seconds_max=chosen.seconds_max, missing_seconds_max=chosen.missing_seconds_max
             ),
@@ -118,7 +115,7 @@ class Parts:
         return DataPlane(
             authenticator=authenticator_for(settings, self.tenants),
             admission=Admission(
-                book=self.book,
+                prices=self.rules,
                 policies=self.policies,
                 chains=self.chains,
                 minutes=self.minutes,
@@ -139,4 +136,4 @@ class Parts:
 
     def _hear(self, news: News) -> None:
         self.tenants.hear(news)
-        self.policies.hear(news)
+        self.rules.hear(news)

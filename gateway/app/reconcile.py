@@ -43,7 +43,7 @@ class Reconciler:
         *,
         ledger: Ledger,
         upstream: Asks,
-        book: PriceBook,
+        book: Callable[[], PriceBook],
         patience: Patience,
         asks_max: int,
         metrics: Metrics,
@@ -99,7 +99,7 @@ class Reconciler:
                 told = await self._upstream.ask(exchange.response_id)
             age_seconds = self._clock() - began
             known = resolved(
-                exchange, told, age_seconds=age_seconds, patience=self._patience, book=self._book
+                exchange, told, age_seconds=age_seconds, patience=self._patience, book=self._book()
             )
             if known is not None:
                 return known

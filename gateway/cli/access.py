@@ -36,6 +36,12 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def has_database(settings: "Settings") -> bool:
+    """Whether there is one to ask: a new SQLite has no file yet."""
+    url = settings.database.url
+    return not url.startswith(_SQLITE) or Path(url.removeprefix(_SQLITE)).exists()
+
+
 @contextmanager
 def database(settings: "Settings", *, may_create: bool = False) -> Iterator["Engine"]:
     """The database, with this version's schema; an empty SQLite gets it where a verb may write."""
@@ -71,7 +77,7 @@ def _engine(settings: "Settings", *, may_create: bool) -> Iterator["Engine"]:
 
     url = settings.database.url
     try:
-        engine = _opened(url, may_create=may_create)
+        engine = _opened(settings, may_create=may_create)
         try:
             yield engine
         finally:
@@ -83,11 +89,12 @@ def _engine(settings: "Settings", *, may_create: bool) -> Iterator["Engine"]:
         raise Unreachable(f"the database at {without_password(url)} failed: {said}") from None
 
 
-def _opened(url: str, *, may_create: bool) -> "Engine":
+def _opened(settings: "Settings", *, may_create: bool) -> "Engine":
     from gateway.adapters.database import open_engine
 
+    url = settings.database.url
     file = Path(url.removeprefix(_SQLITE))
-    if url.startswith(_SQLITE) and not may_create and not file.exists():
+    if not may_create and not has_database(settings):
         raise Unreachable(f"there is no database at {file} yet: `gateway migrate` creates it")
     try:
         return open_engine(url)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gateway.cli.access import database, now_us, settings_from
+from gateway.cli.book import book_in_force
 from gateway.cli.exits import CheckFailed, WrongUsage
 from gateway.cli.explain import explain
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import Cell, print_json, print_table, talk
-from gateway.cli.prices import book_in_force
 from gateway.cli.times import iso, iso_or_none
 from gateway.core.budget import SPANS
 from gateway.core.money import pusd_from_usd, to_usd

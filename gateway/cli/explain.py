@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.access import database, now_us, settings_from
+from gateway.cli.book import book_in_force
 from gateway.cli.exits import CheckFailed
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.output import print_json
-from gateway.cli.prices import book_in_force
 from gateway.cli.times import iso
 from gateway.core.money import to_usd
 

@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.access import now_us, settings_from
-from gateway.cli.exits import CheckFailed, SettingsRefused
+from gateway.cli.access import now_us
+from gateway.cli.book import book_in_force, files_book
+from gateway.cli.exits import CheckFailed
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import print_json, print_table, talk
+from gateway.cli.price_overrides import history, set_price, unset
 from gateway.cli.times import iso, iso_or_none
+from gateway.core.layers import layer_of
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.core.price_book import PriceBook
     from gateway.core.prices import ModelPrice, Rates
 
 app = verb_group(words="What the upstream's models cost.")
+app.command("set")(set_price)
+app.command()(unset)
+app.command()(history)
 
 _METERS = ("input", "cached", "cache_write", "cache_write_12h", "output")
 _TOKENS_PER_PRICE = 1_000_000
@@ -43,7 +51,7 @@ def list_prices(json: JsonOption = False, config: ConfigOption = None) -> None:
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="A price file (TOML).")]) -> None:
     """Whether a price file can be used, and what it would change."""
-    built_in, book = _book(None), _book(file)
+    built_in, book = files_book(None), files_book(file)
     added = sorted(set(book.names()) - set(built_in.names()))
     changed = sorted(set(book.names()) - set(added) - _unchanged(built_in, book))
     gone = sorted(set(built_in.names()) - set(book.names()))
@@ -59,35 +67,19 @@ def show(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """One model's prices in force now, every tier."""
+    """One model's prices in force now, every tier, and those of before and to come."""
     book = book_in_force(config)
     card = book.find(model, now_us())
+    others = [one for one in book.cards_of(model) if one is not card]
     if card is None:
         close = difflib.get_close_matches(model, book.names(), n=1)
         hint = f"did you mean {close[0]}?" if close else "`gateway prices list` lists all"
         raise CheckFailed(f"no price is known for {model!r}; {hint}")
     if json:
-        print_json(_record(card))
+        print_json({**_record(card), "others": [_record(one) for one in others]})
     else:
         _print_card(card)
-
-
-def book_in_force(config: Path | None) -> "PriceBook":
-    """The book with the operator's file laid over it; a mistake in it ends the verb."""
-    file = settings_from(config).prices.file
-    try:
-        return _book(file)
-    except CheckFailed as invalid:
-        raise SettingsRefused(str(invalid)) from None
-
-
-def _book(file: Path | None) -> "PriceBook":
-    from gateway.adapters.pricefile import PriceFileInvalid, load_prices
-
-    try:
-        return load_prices(*([file] if file else []))
-    except PriceFileInvalid as invalid:
-        raise CheckFailed(str(invalid)) from None
+        _print_others(others)
 
 
 def _unchanged(built_in: "PriceBook", book: "PriceBook") -> set[str]:
@@ -102,7 +94,8 @@ def _unchanged(built_in: "PriceBook", book: "PriceBook") -> set[str]:
 def _print_card(card: "ModelPrice") -> None:
     print(f"model   {card.name}")
     print(f"source  {card.source}")
-    print(f"book    {card.version}, in force from {_day(card.effective_from_us)}")
+    print(f"layer   {layer_of(card)}, version {card.version}")
+    print(f"dates   in force {_span(card)}")
     print(f"tokens  at most {card.input_tokens_max:,} in and {card.output_tokens_max:,} out")
     for tool, fee_pusd in card.tool_fees_pusd.items():
         print(f"fee     {tool}: {_usd(fee_pusd * _CALLS_PER_PRICE)} USD per 1,000 calls")
@@ -130,6 +123,7 @@ def _usd(pusd: int) -> str:
 def _record(card: "ModelPrice") -> dict[str, object]:
     return {
         "model": card.name,
+        "layer": layer_of(card),
         "version": card.version,
         "effective_from": iso_or_none(card.effective_from_us),
         "effective_to": iso_or_none(card.effective_to_us),
@@ -154,5 +148,22 @@ def _usd_per_token(rates: "Rates") -> dict[str, str | None]:
     return {meter: None if unit is None else to_usd(unit) for meter, unit in units.items()}
 
 
-def _day(us: int | None) -> str:
-    return "the beginning" if us is None else iso(us)[:10]
+def _print_others(cards: "Iterable[ModelPrice]") -> None:
+    for card in cards:
+        short = card.tiers["default"].short
+        units = dict(zip(_METERS, _per_million(short), strict=True))
+        said = ", ".join(f"{name} {usd}" for name, usd in units.items() if usd)
+        print(f"else    {_span(card)}: default {said} ({card.version})")
+
+
+def _span(card: "ModelPrice") -> str:
+    until = "" if card.effective_to_us is None else f" until {_moment(card.effective_to_us)}"
+    return f"from {_moment(card.effective_from_us)}{until}"
+
+
+def _moment(us: int | None) -> str:
+    """A day where it is the beginning of one, in UTC."""
+    if us is None:
+        return "the beginning"
+    text = iso(us)
+    return text.removesuffix("T00:00:00.000000Z")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.access import now_us, settings_from
+from gateway.cli.book import book_in_force
 from gateway.cli.budgets import budgets_of
 from gateway.cli.exits import CheckFailed, WrongUsage
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.output import print_json
 from gateway.cli.policies import policies_of
-from gateway.cli.prices import book_in_force
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:

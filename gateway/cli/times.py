@@ -23,15 +23,15 @@ def span_us(text: str) -> int:
 
 def before(text: str, now_us: int) -> int:
     """A moment; a span counts back from now."""
-    return now_us - span_us(text) if _SPAN.match(text) else _moment(text)
+    return now_us - span_us(text) if _SPAN.match(text) else moment(text)
 
 
 def after(text: str, now_us: int) -> int:
     """A moment to come; a span counts on from now."""
-    moment = now_us + span_us(text) if _SPAN.match(text) else _moment(text)
-    if moment <= now_us:
+    at_us = now_us + span_us(text) if _SPAN.match(text) else moment(text)
+    if at_us <= now_us:
         raise WrongUsage(f"{text!r} has passed: give a moment to come, or a span such as 90d")
-    return moment
+    return at_us
 
 
 def iso(us: int) -> str:
@@ -45,13 +45,14 @@ def iso_or_none(us: int | None) -> str | None:
     return None if us is None else iso(us)
 
 
-def _moment(text: str) -> int:
+def moment(text: str) -> int:
+    """A moment as it is written."""
     try:
-        moment = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text)
     except ValueError:
         raise WrongUsage(
             f"{text!r} is no moment: write 2026-11-22, 2026-11-22T08:00:00Z or a span such as 7d"
         ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp()) * _US + moment.microsecond
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return int(at.timestamp()) * _US + at.microsecond

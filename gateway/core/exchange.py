@@ -10,7 +10,7 @@ from enum import StrEnum
 from gateway.core.budget import Leg
 from gateway.core.cost import CostLine
 from gateway.core.prices import ModelPrice
-from gateway.core.usage import Usage
+from gateway.core.usage import NO_TOOLS, ToolUse, Usage
 
 STORE_TAG = "gw_store"  # "false" where the request asked the upstream not to keep its response
 USAGE_TAG = "gw_usage_event"  # "left_out" where the client is spared what it did not ask for
@@ -49,6 +49,7 @@ class Hold:
     model: str
     service_tier: str | None
     is_stream: bool
+    max_output_tokens: int | None = None  # as sent
     price: ModelPrice | None  # in force at admission; settling later uses the same card
     tags: dict[str, str] = field(default_factory=dict)
     legs: tuple[Leg, ...] | None = None  # the budgets it counts against; None until it is placed
@@ -71,6 +72,7 @@ class Exchange:
     price: ModelPrice | None = None  # that priced it, where not the hold's: another model answered
     lines: tuple[CostLine, ...] = ()
     usage: Usage | None = None
+    tools: ToolUse = NO_TOOLS
     response_id: str | None = None
     model: str | None = None  # as served
     service_tier: str | None = None  # as served

@@ -27,6 +27,7 @@ from gateway.core.settlement import (
 )
 from gateway.core.spared import Spared
 from gateway.core.sse import EVENT_BYTES_MAX
+from gateway.core.usage import NO_TOOLS
 
 # The transport knows one limit for all of an answer; what had passed tells what was waited for.
 IDLE = "upstream_idle_timeout"  # between two events, or two pieces of a whole body
@@ -155,6 +156,7 @@ class Life:
             lines=verdict.lines,
             problem=verdict.problem,
             usage=observation.usage if observation else None,
+            tools=observation.tools if observation else NO_TOOLS,
             response_id=kept_word(observation.response_id) if observation else None,
             model=kept_word(observation.model) if observation else None,
             service_tier=kept_word(observation.service_tier) if observation else None,

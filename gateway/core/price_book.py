@@ -27,8 +27,7 @@ class PriceBook:
 
     def find(self, model: str, at_us: int) -> ModelPrice | None:
         """A model's card in force at a moment; a dated snapshot without cards has its model's."""
-        cards = self._cards(model)
-        return next((card for card in cards if card.is_in_force(at_us)), None)
+        return next((card for card in self.cards_of(model) if card.is_in_force(at_us)), None)
 
     def names(self) -> tuple[str, ...]:
         """Every model's name that has a card, sorted."""
@@ -39,7 +38,8 @@ class PriceBook:
         found = (self.find(name, at_us) for name in self.names())
         return tuple(card for card in found if card is not None)
 
-    def _cards(self, model: str) -> tuple[ModelPrice, ...]:
+    def cards_of(self, model: str) -> tuple[ModelPrice, ...]:
+        """The cards that count for a model, by any of its names, in order of time."""
         if model in self.unpriced:
             return ()
         name = self.aliases.get(model, model)

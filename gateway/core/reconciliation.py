@@ -82,6 +82,7 @@ def _learned(exchange: Exchange, seen: Observation, book: PriceBook) -> Exchange
         lines=verdict.lines,
         problem=verdict.problem,
         usage=seen.usage,
+        tools=seen.tools,
         model=kept_word(seen.model),
         service_tier=kept_word(seen.service_tier),
         reason=kept_word(seen.reason) or exchange.reason,

@@ -12,8 +12,10 @@ from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
 from gateway.adapters.policies import Policies
 from gateway.adapters.policy_cache import KEPT_MAX, PolicyCache
+from gateway.adapters.rules import RulesCache
 from gateway.core.errors import GatewayError, LedgerUnavailable
 from gateway.core.policy import Policy
+from gateway.core.price_book import PriceBook
 from gateway.core.tenant import Tenant
 from tests.adapters.conftest import now_us
 
@@ -53,7 +55,7 @@ class Log:
 
     def tell(self, cache: PolicyCache) -> None:
         with self._engine.connect() as connection:
-            cache.hear(self._log.read(connection, newest_change(connection), self._clock()))
+            cache._rules.hear(self._log.read(connection, newest_change(connection), self._clock()))
 
 
 @pytest.fixture
@@ -73,7 +75,11 @@ def log(engine: Engine, clock: Clock) -> Log:
 
 @pytest.fixture
 def cache(reads: Any, clock: Clock) -> PolicyCache:
-    return PolicyCache(engine=reads, clock=clock, fresh_seconds=1, stale_seconds_max=300)
+    files = PriceBook(version="files", cards={})
+    rules = RulesCache(
+        engine=reads, files=files, clock=clock, fresh_seconds=1, stale_seconds_max=300
+    )
+    return PolicyCache(rules)
 
 
 @pytest.fixture
@@ -162,9 +168,9 @@ async def test_a_change_heard_of_during_a_read_is_read_as_well(
 ) -> None:
     log.tell(cache)
     first = asyncio.ensure_future(cache.find(tenant))
-    while cache._flight is None:
+    while cache._rules._flight is None:
         await asyncio.sleep(0)
-    while cache._flight is not None and not cache._flight.done():
+    while cache._rules._flight is not None and not cache._rules._flight.done():
         await asyncio.sleep(0)
     policies.change("acme", given={"store": "deny"})
     log.tell(cache)
@@ -178,7 +184,7 @@ async def test_after_a_log_that_begins_anew_all_is_read_again(
     await cache.find(tenant)
     with write_transaction(engine) as connection:  # as restored from a backup, and changed since
         connection.execute(update(schema.policy).values(document='{"store":"allow"}'))
-    cache.hear(News(newest=0, asked_seconds=0.0, changes=None))
+    cache._rules.hear(News(newest=0, asked_seconds=0.0, changes=None))
     assert (await cache.find(tenant)).policy == Policy(store="allow")
 
 
@@ -236,8 +242,8 @@ async def test_who_comes_in_the_moment_between_read_and_known_is_served(
     cache: PolicyCache, tenant: Tenant
 ) -> None:
     first = asyncio.ensure_future(cache.find(tenant))
-    while cache._flight is None:
+    while cache._rules._flight is None:
         await asyncio.sleep(0)
-    while cache._flight is not None and not cache._flight.done():
+    while cache._rules._flight is not None and not cache._rules._flight.done():
         await asyncio.sleep(0)  # as a busy loop comes by: in the very turn in which it is read
     assert (await cache.find(tenant)).policy == (await first).policy

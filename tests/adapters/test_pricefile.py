@@ -1,5 +1,6 @@
 """Price files are validated whole: what is wrong is told with file, place and reason."""
 
+import re
 import time
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def test_the_version_names_date_and_content(own: Path) -> None:
     assert with_own.version.startswith("2026-11-23+")
     assert len(with_own.version) == len("2026-11-23+") + 12
     assert load(own, HEAD + OWN + ROW + "\n").version != with_own.version
-    assert {price.version for price in with_own.in_force(NOW_US)} == {with_own.version}
+    versions = {price.name: price.version for price in with_own.in_force(NOW_US)}
+    assert re.fullmatch(r"file:2026-11-23\+[0-9a-f]{12}", versions.pop("own"))
+    assert set(versions.values()) == {built_in.version}
 
 
 def test_a_price_that_is_not_whole_is_rounded_up_and_marked(own: Path) -> None:

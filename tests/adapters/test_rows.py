@@ -18,8 +18,10 @@ from gateway.adapters.rows import (
     lines_from_text,
     rollup_row,
     storable_text,
+    use_from_text,
 )
 from gateway.core.cost import CostLine
+from gateway.core.usage import ToolUse
 from tests import builders
 
 
@@ -49,7 +51,9 @@ def test_a_hold_reads_back_as_it_was_written(engine: Engine, fields: dict[str, A
 
 def test_an_entry_has_every_fact_in_its_column() -> None:
     row = _as_entry(
-        hold=builders.hold(request_id="req-1", tags={"a": "b"}),
+        hold=builders.hold(
+            request_id="req-1", tags={"a": "b"}, service_tier="auto", max_output_tokens=50
+        ),
         reason="stop",
         client_gone=True,
         usage=builders.usage(cached_tokens=7, cache_write_tokens=5, reasoning_tokens=3),
@@ -66,6 +70,9 @@ def test_an_entry_has_every_fact_in_its_column() -> None:
         "served_model": "gpt-test-2026-01-01",
         "priced_model": "gpt-test",
         "service_tier": "default",
+        "requested_tier": "auto",
+        "is_stream": True,
+        "max_output_tokens": 50,
         "outcome": "completed",
         "reason": "stop",
         "client_gone": True,
@@ -80,6 +87,7 @@ def test_an_entry_has_every_fact_in_its_column() -> None:
         "output_tokens": 20,
         "reasoning_tokens": 3,
         "cost_pusd": 360_000_000,
+        "unpriced_use": None,
         "hold_pusd": 5_000_000_000,
         "price_version": "2026-11-22+000000000000",
         "lines": '[["input",100,2000000,200000000],["output",20,8000000,160000000]]',
@@ -101,6 +109,14 @@ def test_what_is_not_known_is_null_and_not_zero() -> None:
     unknown = ("input_tokens", "output_tokens", "cost_pusd", "price_version", "first_byte_us")
     assert [row[name] for name in unknown] == [None] * 5
     assert row["lines"] == "[]"
+    assert row["unpriced_use"] is None
+
+
+def test_what_has_no_price_keeps_all_that_one_needs() -> None:
+    usage = builders.usage(cache_write_tokens=5, cache_write_12h_tokens=4)
+    tools = ToolUse(web_searches=2, items={"web_search_call": 3}, has_image_generation=True)
+    row = _as_entry(usage=usage, tools=tools, cost_pusd=None)
+    assert use_from_text(row["unpriced_use"]) == (usage, tools)
 
 
 def test_a_cost_beyond_belief_is_unknown() -> None:

@@ -15,52 +15,16 @@ from gateway.core.budget import ConcurrencyLimit
 from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
 from gateway.core.exchange import Hold
 from gateway.core.headers import Headers
-from gateway.core.inheritance import Effective, Level, effective
+from gateway.core.inheritance import Level
 from gateway.core.policy import Policy
-from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice
-from gateway.core.tenant import Tenant
 from tests.builders import price, tenant
+from tests.fakes.rules import NO_CHAINS, NO_MINUTES, KnownChains, KnownPrices, NoMinutes, OnePolicy
 
 CARD = price()
 SILENT = Policy()
 INPUT_PUSD, OUTPUT_PUSD = 2_000_000, 8_000_000
 OVERHEAD_TOKENS = 64 + ITEM_OVERHEAD_TOKENS
-
-
-class OnePolicy:
-    """The same policy in force for all."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._level = Level(subject="acme", policy=policy)
-
-    async def find(self, tenant: Tenant) -> Effective:
-        return effective([self._level])
-
-
-class KnownChains:
-    """Lengths of responses that a test says."""
-
-    def __init__(self, **tokens: int) -> None:
-        self._tokens = tokens
-
-    async def tokens(self, response_id: str, *, tenant: str, model: str) -> int | None:
-        assert (tenant, model) == ("acme/search", "gpt-test")
-        return self._tokens.get(response_id)
-
-
-class NoMinutes:
-    """Any number of requests a minute; it remembers whose they were."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[tuple[Level, ...], str]] = []
-
-    async def admit(self, levels: tuple[Level, ...], *, key_id: str) -> None:
-        self.asked.append((levels, key_id))
-
-
-NO_CHAINS = KnownChains()
-NO_MINUTES = NoMinutes()
 
 
 async def permitted(
@@ -74,7 +38,7 @@ async def permitted(
     **fields: Any,
 ) -> Permit:
     admission = Admission(
-        book=PriceBook(version="book", cards={"gpt-test": (card,)}),
+        prices=KnownPrices(card),
         policies=OnePolicy(policy),
         chains=chains,
         minutes=minutes,
@@ -114,6 +78,7 @@ async def test_a_hold_says_whose_what_and_how_much() -> None:
         model="gpt-test",
         service_tier="default",
         is_stream=True,
+        max_output_tokens=100,
         price=CARD,
     )
 

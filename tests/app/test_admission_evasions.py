@@ -13,9 +13,8 @@ from gateway.app.admission import Admission, Permit
 from gateway.cli.access import now_us
 from gateway.core.errors import InvalidRequest
 from gateway.core.policy import Policy
-from gateway.core.price_book import PriceBook
-from tests.app.test_admission import NO_CHAINS, NO_MINUTES, OnePolicy
 from tests.builders import price, tenant
+from tests.fakes.rules import NO_CHAINS, NO_MINUTES, KnownPrices, OnePolicy
 
 POLICY = Policy(
     models=("cheap", "gpt-test"),
@@ -30,14 +29,12 @@ POLICY = Policy(
     unpriced="deny",
     over="deny",
 )
-BOOK = PriceBook(
-    version="book", cards={name: (price(name=name),) for name in ("cheap", "gpt-test", "dear")}
-)
+PRICES = KnownPrices(*(price(name=name) for name in ("cheap", "gpt-test", "dear")))
 
 
 async def permitted(body: bytes) -> Permit:
     admission = Admission(
-        book=BOOK,
+        prices=PRICES,
         policies=OnePolicy(POLICY),
         chains=NO_CHAINS,
         minutes=NO_MINUTES,

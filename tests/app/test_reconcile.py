@@ -58,7 +58,7 @@ class Scene:
         self.reconciler = Reconciler(
             ledger=self,  # type: ignore[arg-type]  # the two methods that it needs
             upstream=self,
-            book=BOOK,
+            book=lambda: BOOK,
             patience=Patience(seconds_max=30, missing_seconds_max=5),
             asks_max=asks_max,
             metrics=self.metrics,

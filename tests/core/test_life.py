@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.exchange import USAGE_TAG, Basis, Exchange, Outcome
+from gateway.core.usage import ToolUse
 from tests.core.test_chat_stream import BEGUN, DONE, STOP, TOLD, piece
 from tests.fakes.told import (
     AFTER,
@@ -43,6 +44,7 @@ def test_a_stream_from_its_hold_to_its_record() -> None:
         price=life.hold.price,
         lines=exchange.lines,
         usage=exchange.usage,
+        tools=ToolUse(items={"message": 1}),
         response_id="resp_1",
         model="gpt-test",
         service_tier="default",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.adapters.policies import Policies
-from gateway.adapters.policy_cache import PolicyCache
+from gateway.adapters.rules import RulesCache
 from tests.journeys.caller import Caller, request_head
 from tests.journeys.held import quiet
 from tests.journeys.stage import (
@@ -165,7 +165,7 @@ async def test_a_changed_policy_is_in_force_once_the_ledger_has_heard_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that it is not asked for: what is in force then is what the ledger's writer told.
-    monkeypatch.setitem(vars(PolicyCache)["__init__"].__kwdefaults__, "fresh_seconds", math.inf)
+    monkeypatch.setitem(vars(RulesCache)["__init__"].__kwdefaults__, "fresh_seconds", math.inf)
     async with stage(tmp_path) as one:
         policies = Policies(engine=one.engine, now_us=now_us)
         other = make_key(one.engine, "other")
