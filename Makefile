@@ -1,6 +1,7 @@
-LOCK = uv pip compile -q pyproject.toml --extra demo --extra redis --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+PIN = uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+LOCK = $(PIN) pyproject.toml --extra demo --extra redis
 demo test:
 	python3 gw $@
-lock:  # needs uv; the first line is the runtime with its extras, the second adds the checks
-	$(LOCK) -o requirements.lock && $(LOCK) --group test -o tests/requirements.lock
+lock:  # needs uv; the runtime with its extras, the same with the checks, and what the checks' clients are written with
+	$(LOCK) -o requirements.lock && $(LOCK) --group test -o tests/requirements.lock && $(PIN) --group clients -o tests/clients/requirements.lock
 .PHONY: demo test lock

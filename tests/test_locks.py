@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = (ROOT / "requirements.lock").read_text()
 CHECKS = (ROOT / "tests" / "requirements.lock").read_text()
+CLIENTS = (ROOT / "tests" / "clients" / "requirements.lock").read_text()
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 WANTED = [*PROJECT["project"]["dependencies"], *EXTRAS["demo"], *EXTRAS["redis"]]
 HASHES = r"(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
@@ -27,8 +28,12 @@ def pins(lock: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("lock", "wanted"),
-    [(RUNTIME, WANTED), (CHECKS, WANTED + PROJECT["dependency-groups"]["test"])],
-    ids=["runtime", "checks"],
+    [
+        (RUNTIME, WANTED),
+        (CHECKS, WANTED + PROJECT["dependency-groups"]["test"]),
+        (CLIENTS, PROJECT["dependency-groups"]["clients"]),
+    ],
+    ids=["runtime", "checks", "clients"],
 )
 def test_a_lock_satisfies_the_project(lock: str, wanted: list[str]) -> None:
     pinned = pins(lock)
@@ -42,7 +47,7 @@ def test_the_checks_run_on_the_very_packages_that_are_shipped() -> None:
     assert pins(RUNTIME).items() <= pins(CHECKS).items()
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, CHECKS], ids=["runtime", "checks"])
+@pytest.mark.parametrize("lock", [RUNTIME, CHECKS, CLIENTS], ids=["runtime", "checks", "clients"])
 def test_a_lock_is_nothing_but_pins_with_hashes(lock: str) -> None:
     rest = PIN.sub("", lock).splitlines()
     assert [line for line in rest if not line.startswith("#")] == []

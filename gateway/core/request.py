@@ -28,10 +28,10 @@ RULED = frozenset({
 })  # fmt: skip
 # The other names of the API, which need no second look.
 _FAMILIAR = RULED | {
-    "access_programs", "background_options", "image", "include", "instructions", "metadata",
-    "moderation", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options",
-    "prompt_cache_retention", "reasoning", "safety_identifier", "stream_options", "temperature",
-    "text", "top_logprobs", "top_p", "truncation", "user",
+    "access_programs", "background_options", "client_metadata", "image", "include",
+    "instructions", "metadata", "moderation", "parallel_tool_calls", "prompt_cache_key",
+    "prompt_cache_options", "prompt_cache_retention", "reasoning", "safety_identifier",
+    "stream_options", "temperature", "text", "top_logprobs", "top_p", "truncation", "user",
 }  # fmt: skip
 
 # The only lifetime of a cache write with a price of its own. It may be said of the whole prompt or

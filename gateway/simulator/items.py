@@ -75,6 +75,8 @@ def _pieces(body: JsonObject, plan: Plan) -> tuple[str, ...]:
         return ()
     if plan.kind == "function_call":
         function = chosen_function(body) or {}
+        if plan.arguments:
+            return sliced(plan.arguments)
         return sliced(_compact(instance_of(function.get("parameters") or {"type": "object"})))
     if plan.kind == "parsed":
         form = body.get("text", {}).get("format", {})

@@ -36,6 +36,7 @@ class Plan:
     searches: int = 0
     calls: int = 1  # of the kind's tool
     partials: int = 1  # images before the whole one
+    arguments: str = ""  # of a function call, as JSON; made up where none are given
     reason: str = "max_output_tokens"  # of an incomplete response
     is_late: bool = False  # a failure after output, with usage
     error_code: str = "server_error"
@@ -83,6 +84,7 @@ def make_plan(body: JsonObject, words: Words) -> Plan:
         searches=_calls(body, words, "searches") if kind == "web_search" else 0,
         calls=_calls(body, words, "calls"),
         partials=whole_number(words, "partials", 1),
+        arguments=words.get("arguments", ""),
         reason=words.get("reason", "max_output_tokens"),
         is_late=words.get("when") == "after",
         error_code=words.get("code", "server_error"),

@@ -44,6 +44,8 @@ def test_a_function_is_called_with_fitting_arguments() -> None:
     (item,) = scene("kind=function_call", tools=[LOOK]).output.items
     assert item.final["name"] == "look"
     assert item.final["arguments"] == "".join(item.pieces) == '{"city":"simulated"}'
+    (item,) = scene('kind=function_call; arguments={"city":"Rome"}', tools=[LOOK]).output.items
+    assert (item.final["name"], item.final["arguments"]) == ("look", '{"city":"Rome"}')
     (item,) = scene("kind=function_call").output.items
     assert (item.final["name"], item.final["arguments"]) == ("simulated", "{}")
 
