@@ -62,6 +62,8 @@ _UPDATE_ACCOUNTS = b"""
 _OPEN_HOLD = b"""
     UPDATE hold SET response_id = one.value
     FROM json_each_text(%s::json) AS one WHERE hold.request_id = one.key"""
+_INSERT_ITEMS = b"""
+    INSERT INTO item_key SELECT json_array_elements_text(%s::json)::bigint ON CONFLICT DO NOTHING"""
 
 _NAMES = {table.name: table.columns.keys() for table in schema.metadata.tables.values()}
 _encode = msgspec.json.Encoder().encode
@@ -84,6 +86,7 @@ class PipelinedPoster:
         self._add_usage = _inserted(schema.usage_hour, _added()).encode()
         self._insert_alerts = _inserted(schema.alert, "ON CONFLICT DO NOTHING").encode()
         self._insert_refusals = _inserted(schema.refusal, "ON CONFLICT DO NOTHING").encode()
+        self._insert_owned = _inserted(schema.owned, "ON CONFLICT DO NOTHING").encode()
 
     def apply(
         self,
@@ -147,6 +150,10 @@ class PipelinedPoster:
                 driver.execute(self._insert_alerts, [_records(schema.alert, decided.alerts)])
             if work.noted:
                 driver.execute(self._insert_refusals, [_records(schema.refusal, work.noted)])
+            if items := work.items():
+                driver.execute(_INSERT_ITEMS, [_json([key for (key,) in items])])
+            if owned := work.owned():
+                driver.execute(self._insert_owned, [_records(schema.owned, owned)])
             if decided.accounts:
                 driver.execute(_UPDATE_ACCOUNTS, [_json(list(map(_figures, decided.accounts)))])
             committed = driver.execute(b"COMMIT")

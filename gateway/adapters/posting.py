@@ -92,9 +92,9 @@ class Poster:
             .values(response_id=bindparam("response"))
         )
         self._add_usage = text(_usage_added(dialect))
-        self._insert_alert, self._insert_refusal = (
+        self._insert_alert, self._insert_refusal, self._insert_item, self._insert_owned = (
             text(insert_into(table, dialect).values(_parameters(table)).on_conflict_do_nothing())
-            for table in (schema.alert, schema.refusal)
+            for table in (schema.alert, schema.refusal, schema.item_key, schema.owned)
         )
 
     def apply(
@@ -167,6 +167,10 @@ class Poster:
             cursor.executemany(self._add_usage, added_up(parts))
         if work.noted:
             cursor.executemany(self._insert_refusal, work.noted)
+        if items := work.items():
+            cursor.executemany(self._insert_item, items)
+        if owned := work.owned():
+            cursor.executemany(self._insert_owned, owned)
 
 
 def accounts(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Leg, Account]]:

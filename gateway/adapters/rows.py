@@ -122,6 +122,11 @@ def entry_row(exchange: Exchange) -> Row:
     )
 
 
+def owned_row(object_id: str, kind: str, tenant: str, at_us: int) -> Row:
+    """The row of `schema.owned`."""
+    return storable_text(object_id), kind, tenant, at_us
+
+
 def rollup_row(exchange: Exchange) -> tuple[Row, tuple[int, ...]]:
     """The key of its cell in `schema.usage_hour`, and what it adds to the counts there."""
     hold = exchange.hold

@@ -274,4 +274,26 @@ refusal = Table(
     Index(None, "at_us"),
 )
 
+# Who made what the upstream keeps beside responses: conversations, files, containers.
+owned = Table(
+    "owned",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+)
+
+# The items that tenants were answered with (`core.item_keys`): nothing but a number each.
+item_key = Table(
+    "item_key",
+    metadata,
+    Column(
+        "key",
+        BigInteger().with_variant(Integer, "sqlite"),  # as above: it is then all there is of a row
+        primary_key=True,
+        autoincrement=False,
+    ),
+)
+
 HOUR_US = 3_600_000_000

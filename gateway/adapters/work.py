@@ -8,9 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.adapters import schema
-from gateway.adapters.rows import Row, Value, entry_row, legs_from_text, legs_text, rollup_row
+from gateway.adapters.rows import (
+    Row,
+    Value,
+    entry_row,
+    legs_from_text,
+    legs_text,
+    owned_row,
+    rollup_row,
+)
 from gateway.core.budget import ANY_TERMS, Leg, Terms
 from gateway.core.exchange import Exchange
+from gateway.core.item_keys import item_keys
+from gateway.core.ownership import Kind
 from gateway.core.pinned import price_from_json
 
 _HOLD = {name: index for index, name in enumerate(schema.hold.c.keys())}
@@ -73,6 +83,8 @@ class Settled:
     row: Row
     cell: Row
     counts: tuple[int, ...]
+    items: tuple[int, ...] = ()  # the keys of those it answered with
+    owned: tuple[Row, ...] = ()  # what it made
 
     @property
     def legs(self) -> tuple[Leg, ...] | None:
@@ -140,6 +152,14 @@ class Work:
         """Settlements of what was posted before, by this batch or another."""
         return [*(one for name, one in self.settled.items() if name not in fresh), *self.again]
 
+    def items(self) -> list[Row]:
+        """The rows of all items, in their order."""
+        return sorted({(key,) for one in self.settled.values() for key in one.items})
+
+    def owned(self) -> list[Row]:
+        """The rows of all that was made, in their order."""
+        return sorted({row for one in self.settled.values() for row in one.owned}, key=_first)
+
     def limited(self) -> list[str]:
         """Whose open holds are to be counted, in the order of locks."""
         return sorted(
@@ -168,7 +188,16 @@ def in_order(batch: Sequence[Posting]) -> Work:
 def settled(exchange: Exchange) -> Settled:
     """The posting of a settlement."""
     cell, counts = rollup_row(exchange)
-    return Settled(row=entry_row(exchange), cell=cell, counts=counts)
+    at_us = exchange.settled_at_us
+    return Settled(
+        row=entry_row(exchange),
+        cell=cell,
+        counts=counts,
+        items=tuple(item_keys(exchange.tenant, exchange.item_ids, at_us)),
+        owned=tuple(
+            owned_row(one, Kind.CONTAINER, exchange.tenant, at_us) for one in exchange.container_ids
+        ),
+    )
 
 
 def added_up(parts: Sequence[tuple[Row, tuple[int, ...]]]) -> list[Row]:
@@ -196,6 +225,10 @@ def _with_legs(row: Row, index: int, legs: tuple[Leg, ...]) -> Row:
 def _number(value: Value) -> int:
     assert isinstance(value, int)
     return value
+
+
+def _first(row: Row) -> str:
+    return str(row[0])
 
 
 def _request_id(item: tuple[Value, Settled]) -> str:

@@ -1,6 +1,6 @@
 """Hop 3: a body becomes a hold, or is refused. Reads the clock and the policy in force."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from gateway.core.budget import ConcurrencyLimit, Terms
 from gateway.core.exchange import STORE_TAG, Hold
 from gateway.core.headers import Headers
 from gateway.core.inheritance import Effective, Level
+from gateway.core.ownership import Reference, references, unlisted
 from gateway.core.policy import Policy
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice
@@ -43,6 +44,12 @@ class ChainSource(Protocol):
     """Where the length of a response is found."""
 
     async def tokens(self, response_id: str, *, tenant: str, model: str) -> int | None: ...
+
+
+class Owners(Protocol):
+    """Who knows whose an object is."""
+
+    async def check(self, named: Sequence[Reference], tenant: str) -> None: ...
 
 
 class MinuteLimits(Protocol):
@@ -179,6 +186,7 @@ class Admission:
         prices: PriceSource,
         policies: PolicySource,
         chains: ChainSource,
+        owners: Owners,
         minutes: MinuteLimits,
         is_unpriced_allowed: bool,
         now_us: Callable[[], int],  # the database's clock: prices and periods go by it
@@ -189,6 +197,7 @@ class Admission:
         self._prices = prices
         self._policies = policies
         self._chains = chains
+        self._owners = owners
         self._minutes = minutes
         self._is_unpriced_allowed = is_unpriced_allowed
 
@@ -197,7 +206,8 @@ class Admission:
     ) -> Permit:
         """The hold that the ledger must make durable.
 
-        Raises InvalidRequest and its kinds, or RateExceeded for a request that would be one.
+        Raises InvalidRequest and its kinds, or RateExceeded for a request that would be one;
+        NotFound for what is not the tenant's, LedgerUnavailable where nobody can say.
         """
         effective = await self._policies.find(tenant)
         book = await self._prices.book()
@@ -210,6 +220,8 @@ class Admission:
             now_us=now_us,
         )
         await self._minutes.admit(effective.counted, key_id=tenant.key_id)
+        if named := references(decision.admitted.request.fields):
+            await self._owners.check(unlisted(named, effective.policy.objects), tenant.path)
         decision = await self._continued(decision, tenant)
         admitted, request = decision.admitted, decision.admitted.request
         hold = Hold(

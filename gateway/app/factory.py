@@ -17,6 +17,7 @@ from gateway import __version__
 from gateway.adapters.directory import Directory
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
+from gateway.adapters.ownership import forget_old_items
 from gateway.adapters.refusals import keep_newest
 from gateway.app.devices import now_us
 from gateway.app.errors import answer, answer_not_found
@@ -81,6 +82,7 @@ async def living(parts: Parts) -> AsyncIterator[None]:
                     parts.minutes.run(),
                     parts.notifier.run(),
                     keep_newest(parts.engine),
+                    forget_old_items(parts.engine, parts.ledger.now_us),
                     _sample(parts.metrics),
                 )
             ]

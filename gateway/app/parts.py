@@ -11,10 +11,12 @@ from gateway.adapters.logs import log_exchange
 from gateway.adapters.metric_files import Share
 from gateway.adapters.minutes import Minutes, store_for
 from gateway.adapters.owners import Owner
+from gateway.adapters.ownership import Ownership
 from gateway.adapters.policy_cache import PolicyCache
 from gateway.adapters.retrieval import Retrieval
 from gateway.app.admission import Admission
 from gateway.app.bodies import Bodies
+from gateway.app.custody import Custody
 from gateway.app.devices import (
     authenticator_for,
     ledger_for,
@@ -65,7 +67,8 @@ class Parts:
         self.minutes = Minutes(
             store_for(settings.limits.store_url), on_failure=self.metrics.store_failed
         )
-        sinks = (self.metrics, log_exchange, self.chains, self.minutes)
+        self.owners = Ownership(engine=self.engine, now_us=self.ledger.now_us)
+        sinks = (self.metrics, log_exchange, self.chains, self.minutes, self.owners)
         self.reconciler = self._make_reconciler(sinks)
         self.takeover = Takeover(
             ledger=self.ledger,
@@ -112,12 +115,14 @@ class Parts:
 
     def _make_data_plane(self) -> DataPlane:
         settings = self.settings
+        custody = Custody(owners=self.owners, policies=self.policies)
         return DataPlane(
             authenticator=authenticator_for(settings, self.tenants),
             admission=Admission(
                 prices=self.rules,
                 policies=self.policies,
                 chains=self.chains,
+                owners=self.owners,
                 minutes=self.minutes,
                 is_unpriced_allowed=settings.policy.unpriced == "record",
                 now_us=self.ledger.now_us,
@@ -126,7 +131,13 @@ class Parts:
             holding=Holding(ledger=self.ledger, counter=InputCount(self.upstream)),
             relay=self.relay,
             meter=self.meter,
-            passage=Passage(relay=self.relay, policies=self.policies, minutes=self.minutes),
+            passage=Passage(
+                relay=self.relay,
+                policies=self.policies,
+                minutes=self.minutes,
+                ownership=custody,
+                aftercare=custody.aftercare(),
+            ),
             metrics=self.metrics,
             bodies=Bodies(
                 bytes_max=settings.limits.request_bytes_max,

@@ -56,13 +56,6 @@ class Aftercare:
     is_rewriting: bool = False  # the body may come out otherwise than it went in
 
 
-class Free:
-    """Nobody minds: every id may be named by everybody."""
-
-    async def check(self, match: Match, fields: Mapping[str, Json], tenant: Tenant) -> None:
-        pass
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """Passes requests; `aftercare` is by the endpoint's name."""
@@ -70,7 +63,7 @@ class Passage:
     relay: Relay
     policies: PolicySource
     minutes: MinuteLimits
-    ownership: Ownership = field(default_factory=Free)
+    ownership: Ownership
     aftercare: Mapping[str, Aftercare] = field(default_factory=dict)
 
     async def carry(self, passed: Passed, send: Send, connection: Connection) -> int:

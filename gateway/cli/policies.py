@@ -21,6 +21,10 @@ app = verb_group(words="What tenants and keys may ask; inherited down the tree, 
 Subject = Annotated[str, typer.Argument(metavar="PATH|KEY-ID", help="A tenant, or a key's id.")]
 Names = Annotated[str | None, typer.Option(metavar="A,B", help="Only these are allowed.")]
 Types = Annotated[str | None, typer.Option(metavar="A,B", help="Only these types are allowed.")]
+Objects = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="These ids may be named, though no tenant made them."),
+]
 Alias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=MODEL", help="Ask for NAME, get MODEL; may be repeated."),
@@ -77,6 +81,7 @@ def set_policy(
     over: Over = None,
     service_tiers: Names = None,
     tools: Types = None,
+    objects: Objects = None,
     background: Permission = None,
     store: Permission = None,
     websocket: Permission = None,

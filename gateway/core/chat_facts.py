@@ -12,7 +12,8 @@ from msgspec import Raw, Struct
 from gateway.core.chat import searches
 from gateway.core.facts import Facts
 from gateway.core.observation import COMPLETED, INCOMPLETE, Observation, observe
-from gateway.core.skim import Node, Skimmed, Skimmer
+from gateway.core.skim import Node, Skimmer
+from gateway.core.skimmed import Skimmed
 from gateway.core.usage import NO_TOOLS, ToolUse, Usage, UsageInvalid, usage_from
 
 CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}

@@ -86,6 +86,8 @@ class Exchange:
     first_byte_seconds: float | None = None
     first_output_seconds: float | None = None
     events: int = 0
+    item_ids: tuple[str, ...] = ()  # of its output
+    container_ids: tuple[str, ...] = ()  # that it ran tools in
 
     @property
     def tenant(self) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE, Node, Skimmed, Skimmer
+from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE, Node, Skimmer
+from gateway.core.skimmed import Skimmed
 from gateway.core.usage import NO_TOOLS, ToolUse, Usage, UsageInvalid, tool_use_from, usage_from
 
 
@@ -28,11 +29,16 @@ class Facts:
     tools: ToolUse = NO_TOOLS
     reason: str | None = None
     has_output: bool = False
+    item_ids: tuple[str, ...] = ()
+    container_ids: tuple[str, ...] = ()  # that tools ran in, who may not have been asked for
 
 
 class _Item(Struct):
     type: Raw = Raw()
     action: Raw = Raw()
+    id: Raw = Raw()
+    container_id: Raw = Raw()
+    environment: Raw = Raw()
 
 
 class _Response(Struct):
@@ -135,6 +141,8 @@ def facts_from(found: Skimmed, *, is_event: bool) -> Facts:
         tools=_tools(found, prefix),
         reason=_reason(found, prefix),
         has_output=bool(found.items),
+        item_ids=_texts(found.names),
+        container_ids=_texts(found.containers),
     )
 
 
@@ -172,6 +180,10 @@ def _error_code(raw: bytes) -> str | None:
     return _as_text(error.get("code")) or _as_text(error.get("type"))
 
 
+def _texts(raws: list[bytes]) -> tuple[str, ...]:
+    return tuple(text for raw in raws if (text := _as_text(_value(raw))))
+
+
 def _text(found: Skimmed, path: str) -> str | None:
     return _as_text(_value(found.values.get(path, b"")))
 
@@ -201,6 +213,8 @@ def _take_response(found: Skimmed, response: _Response, prefix: str) -> None:
         for element in _decode_items(response.output):
             item = _item_in(element)
             found.count(bytes(item.type), bytes(_item_in(item.action).type))
+            container = bytes(item.container_id) or bytes(_item_in(item.environment).container_id)
+            found.name(bytes(item.id), container)
 
 
 def _item_in(raw: Raw) -> _Item:
@@ -219,7 +233,10 @@ def _object(path: str, leaves: tuple[str, ...], **branches: Node) -> Node:
 def _response_node(path: str) -> Node:
     output = f"{path}.output" if path else "output"
     action = _object(f"{output}[].action", ("type",))
-    item = _object(f"{output}[]", ("type",), action=action)
+    environment = _object(f"{output}[].environment", ("container_id",))
+    item = _object(
+        f"{output}[]", ("type", "id", "container_id"), action=action, environment=environment
+    )
     return _object(path, _RESPONSE_LEAVES, output=Node(output, element=item))
 
 

@@ -172,6 +172,8 @@ class Life:
             first_byte_seconds=self._since_start(self._first_byte),
             first_output_seconds=self._since_start(self._first_output),
             events=self._observer.events if self._observer else 0,
+            item_ids=observation.item_ids if observation else (),
+            container_ids=observation.container_ids if observation else (),
         )
 
     def release(self) -> bytes:

@@ -42,6 +42,8 @@ class Observation:
     is_suspect: bool = False
     problem: str | None = None
     event_counts: dict[str, int] = field(default_factory=dict)
+    item_ids: tuple[str, ...] = ()
+    container_ids: tuple[str, ...] = ()
 
 
 def observe(
@@ -65,6 +67,8 @@ def observe(
         is_suspect=facts.has_output and usage is not None and not usage.output_tokens,
         problem=problem or _usage_problem(facts, terminal),
         event_counts=event_counts or {},
+        item_ids=facts.item_ids,
+        container_ids=facts.container_ids,
     )
 
 

@@ -31,6 +31,7 @@ class Policy:
     models: Names | None = None
     service_tiers: Names | None = None
     tools: Names | None = None
+    objects: Names | None = None  # ids that may be named though no tenant made them
     max_output_tokens_cap: Count | None = None
     max_tool_calls_cap: Count | None = None
     attempts_max: Count | None = None
@@ -51,7 +52,7 @@ class Policy:
     on_disconnect: Literal["drain", "cancel"] | None = None
 
 
-ALLOW_LISTS = ("models", "service_tiers", "tools")
+ALLOW_LISTS = ("models", "service_tiers", "tools", "objects")
 COUNTED = ("concurrent_max", "requests_per_minute_max", "tokens_per_minute_max")  # by each level
 CAPS = ("max_output_tokens_cap", "max_tool_calls_cap", "attempts_max", *COUNTED)
 PERMISSIONS = ("background", "store", "websocket", "unbounded", "unpriced")

@@ -87,4 +87,6 @@ def _learned(exchange: Exchange, seen: Observation, book: PriceBook) -> Exchange
         service_tier=kept_word(seen.service_tier),
         reason=kept_word(seen.reason) or exchange.reason,
         recoverable=False,
+        item_ids=seen.item_ids,
+        container_ids=seen.container_ids,
     )

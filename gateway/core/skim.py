@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from gateway.core.skimmed import NAME_BYTES_MAX, Skimmed
+
 DEPTH_MAX = 128  # a request may nest 64 deep, and what it says is echoed a few levels further down
 KEPT_BYTES_MAX = 1 << 16
-NAME_BYTES_MAX = 128
-ITEM_KINDS_MAX = 256
 UNREADABLE = b"?"  # stands for a value that was too large to be kept; it is no JSON
 
 _SOLID = re.compile(rb"[^ \t\r\n]")
@@ -26,30 +26,6 @@ _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 _OPENINGS = b"{["
 
 _decode_name = msgspec.json.Decoder(str).decode
-
-
-class Skimmed:
-    """Raw values by path; the elements of an array, counted by raw type and raw action type."""
-
-    __slots__ = ("items", "values")
-
-    def __init__(self) -> None:
-        self.values: dict[str, bytes] = {}
-        self.items: dict[tuple[bytes, bytes], int] = {}
-
-    def count(self, kind: bytes, action: bytes) -> None:
-        key = (kind[:NAME_BYTES_MAX], action[:NAME_BYTES_MAX])
-        if key not in self.items and len(self.items) >= ITEM_KINDS_MAX:
-            key = (b'"other"', b"")
-        self.items[key] = self.items.get(key, 0) + 1
-
-    def forget(self, node: "Node") -> None:
-        """A key that comes again replaces all that was found at and below it."""
-        below = f"{node.path}."
-        for known in [known for known in self.values if f"{known}.".startswith(below)]:
-            del self.values[known]
-        if node.has_items:
-            self.items.clear()
 
 
 class Node:
@@ -183,7 +159,7 @@ class Skimmer:
     def _value(self, byte: int) -> None:
         node = self._node
         if node is not None:
-            self.found.forget(node)
+            self.found.forget(node.path, has_items=node.has_items)
             if self._enter(node, byte):
                 return
         if byte in _OPENINGS:
@@ -291,6 +267,9 @@ class Skimmer:
             item = self._frames[-1].element.path
             kind = values.pop(f"{item}.type", b"")
             self.found.count(kind, values.pop(f"{item}.action.type", b""))
+            container = values.pop(f"{item}.container_id", b"")
+            elsewhere = values.pop(f"{item}.environment.container_id", b"")
+            self.found.name(values.pop(f"{item}.id", b""), container or elsewhere)
             self._expect = self._after_element
 
 

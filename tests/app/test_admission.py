@@ -19,7 +19,15 @@ from gateway.core.inheritance import Level
 from gateway.core.policy import Policy
 from gateway.core.prices import ModelPrice
 from tests.builders import price, tenant
-from tests.fakes.rules import NO_CHAINS, NO_MINUTES, KnownChains, KnownPrices, NoMinutes, OnePolicy
+from tests.fakes.rules import (
+    ALL_OURS,
+    NO_CHAINS,
+    NO_MINUTES,
+    KnownChains,
+    KnownPrices,
+    NoMinutes,
+    OnePolicy,
+)
 
 CARD = price()
 SILENT = Policy()
@@ -27,7 +35,7 @@ INPUT_PUSD, OUTPUT_PUSD = 2_000_000, 8_000_000
 OVERHEAD_TOKENS = 64 + ITEM_OVERHEAD_TOKENS
 
 
-async def permitted(
+async def permitted(  # noqa: PLR0913 - all by name
     *,
     card: ModelPrice = CARD,
     is_unpriced_allowed: bool = False,
@@ -35,12 +43,14 @@ async def permitted(
     headers: Headers | None = None,
     chains: Any = NO_CHAINS,
     minutes: Any = NO_MINUTES,
+    owners: Any = ALL_OURS,
     **fields: Any,
 ) -> Permit:
     admission = Admission(
         prices=KnownPrices(card),
         policies=OnePolicy(policy),
         chains=chains,
+        owners=owners,
         minutes=minutes,
         is_unpriced_allowed=is_unpriced_allowed,
         now_us=now_us,

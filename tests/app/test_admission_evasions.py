@@ -14,7 +14,7 @@ from gateway.cli.access import now_us
 from gateway.core.errors import InvalidRequest
 from gateway.core.policy import Policy
 from tests.builders import price, tenant
-from tests.fakes.rules import NO_CHAINS, NO_MINUTES, KnownPrices, OnePolicy
+from tests.fakes.rules import ALL_OURS, NO_CHAINS, NO_MINUTES, KnownPrices, OnePolicy
 
 POLICY = Policy(
     models=("cheap", "gpt-test"),
@@ -37,6 +37,7 @@ async def permitted(body: bytes) -> Permit:
         prices=PRICES,
         policies=OnePolicy(POLICY),
         chains=NO_CHAINS,
+        owners=ALL_OURS,
         minutes=NO_MINUTES,
         is_unpriced_allowed=False,
         now_us=now_us,

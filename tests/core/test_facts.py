@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.facts import BODY, EVENT, facts_from, response_id_in, skim, type_in
-from gateway.core.skim import KEPT_BYTES_MAX, Skimmed, Skimmer
+from gateway.core.skim import KEPT_BYTES_MAX, Skimmer
+from gateway.core.skimmed import Skimmed
 from gateway.core.usage import Usage
 
 LEAVES = (
@@ -226,6 +227,23 @@ def test_searches_are_counted_where_tool_usage_is_absent() -> None:
     assert seen.tools.items == {"web_search_call": 3, "message": 1}
     told = facts({"output": items, "tool_usage": {"web_search": {"num_requests": 7}}})
     assert told.tools.web_searches == 7
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_items_and_the_containers_they_ran_in_are_named(is_large: bool) -> None:
+    items = [
+        {"type": "message", "id": "msg_1", "content": [{"id": "no_item", "container_id": "no"}]},
+        {"type": "code_interpreter_call", "id": "ci_1", "container_id": "cntr_1"},
+        {"type": "shell_call", "id": "sh_1", "environment": {"container_id": "cntr_2"}},
+        {"type": "shell_call", "id": None, "environment": {"type": "local"}, "container_id": 5},
+        {"id": {"id": "no_item"}},
+    ]
+    body = json.dumps({"id": "resp_1", "output": items}).encode()
+    found = walk(body, [7, 99], is_event=False) if is_large else skim(body, is_event=False)
+    assert found is not None
+    seen = facts_from(found, is_event=False)
+    assert seen.item_ids == ("msg_1", "ci_1", "sh_1")
+    assert seen.container_ids == ("cntr_1", "cntr_2")
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b'{"response":{"id":"r"}', b"[DONE]", b"\xff", b"5"])

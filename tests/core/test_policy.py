@@ -23,6 +23,7 @@ FULL = Policy(
     models=("gpt-5", "gpt-5-mini"),
     service_tiers=("default", "flex"),
     tools=("function",),
+    objects=("pmpt_1",),
     max_output_tokens_cap=4096,
     max_tool_calls_cap=8,
     attempts_max=2,

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from gateway.core.skim import (
     DEPTH_MAX,
-    ITEM_KINDS_MAX,
     KEPT_BYTES_MAX,
     UNREADABLE,
     Node,
-    Skimmed,
     Skimmer,
 )
+from gateway.core.skimmed import ITEM_KINDS_MAX, Skimmed
 
 ITEM = Node("out[]", {"type": Node("out[].type")})
 TREE = Node(

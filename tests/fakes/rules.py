@@ -1,6 +1,9 @@
-"""What admission goes by, as a test says it: one policy, some cards, chains, minutes."""
+"""What admission goes by, as a test says it: one policy, some cards, chains, owners, minutes."""
+
+from collections.abc import Sequence
 
 from gateway.core.inheritance import Effective, Level, effective
+from gateway.core.ownership import Reference, not_found
 from gateway.core.policy import Policy
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice
@@ -38,6 +41,21 @@ class KnownChains:
         return self._tokens.get(response_id)
 
 
+class Owners:
+    """Everything named here is the tenant's; it remembers what was asked."""
+
+    def __init__(self, *ids: str) -> None:
+        self.asked: list[str] = []
+        self._ids = ids
+
+    async def check(self, named: Sequence[Reference], tenant: str) -> None:
+        assert tenant == "acme/search"
+        self.asked += [one.id for one in named]
+        for one in named:
+            if self._ids and one.id not in self._ids:
+                raise not_found(one)
+
+
 class NoMinutes:
     """Any number of requests a minute; it remembers whose they were."""
 
@@ -48,5 +66,6 @@ class NoMinutes:
         self.asked.append((levels, key_id))
 
 
+ALL_OURS = Owners()
 NO_CHAINS = KnownChains()
 NO_MINUTES = NoMinutes()

@@ -1,0 +1,84 @@
+"""Requests that are passed: what they name is the tenant's own, what they make is put on record.
+
+Not here: requests that cost (`admission`; what they make rides with their entry).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.adapters.ownership import Ownership
+from gateway.app.admission import PolicySource
+from gateway.app.passage import Aftercare, Passed
+from gateway.core.endpoints import Match
+from gateway.core.ownership import Kind, path_reference, references, unlisted
+from gateway.core.strict import Json
+from gateway.core.tenant import Tenant
+
+
+class _Named(msgspec.Struct):
+    id: str | None = None
+
+
+class _Answer(_Named):
+    data: list[_Named] = []
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custody:
+    """Minds whose objects are named in passing, and keeps what answers tell of them."""
+
+    owners: Ownership
+    policies: PolicySource
+
+    async def check(self, match: Match, fields: Mapping[str, Json], tenant: Tenant) -> None:
+        """Raise NotFound for what is not the tenant's, LedgerUnavailable where nobody can say."""
+        named = [*path_reference(match.ids), *references(dict(fields))]
+        if named:
+            policy = (await self.policies.find(tenant)).policy
+            await self.owners.check(unlisted(named, policy.objects), tenant.path)
+
+    def aftercare(self) -> dict[str, Aftercare]:
+        """What is done with answers, by the name of their endpoint."""
+        made = Aftercare(act=self._made_conversation)
+        items, one = Aftercare(act=self._answered), Aftercare(act=self._answered_one)
+        return {
+            "conversations.create": made,
+            "conversations.delete": Aftercare(act=self._gone),
+            "conversations.items.create": items,
+            "conversations.items.list": items,
+            "conversations.items.retrieve": one,
+            "responses.input_items": items,
+        }
+
+    async def _made_conversation(self, passed: Passed, body: bytes) -> bytes:
+        made = _read(body).id
+        if made is not None:
+            await self.owners.made(Kind.CONVERSATION, made, passed.tenant.path)
+        return body
+
+    async def _gone(self, passed: Passed, body: bytes) -> bytes:
+        await self.owners.gone(next(iter(passed.match.ids.values())), passed.tenant.path)
+        return body
+
+    async def _answered(self, passed: Passed, body: bytes) -> bytes:
+        ids = [one.id for one in _read(body).data if one.id is not None]
+        await self.owners.answered(ids, passed.tenant.path)
+        return body
+
+    async def _answered_one(self, passed: Passed, body: bytes) -> bytes:
+        name = _read(body).id
+        await self.owners.answered([] if name is None else [name], passed.tenant.path)
+        return body
+
+
+def _read(body: bytes) -> _Answer:
+    """What an answer names; nothing where it is none of those that are known."""
+    try:
+        return _decode(body)
+    except (ValueError, RecursionError):
+        return _Answer()
