@@ -15,7 +15,7 @@ from gateway.adapters.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE = 500
+RECORDS_AT_ONCE = 64  # as holds are claimed: no request's hold stands behind more (`owners`)
 
 
 async def adopt_journals(ledger: Ledger, state_dir: Path) -> int:

@@ -17,7 +17,7 @@ from gateway.core.budget import Leg
 from gateway.core.exchange import Basis
 
 LATE_TRUTH = "late_truth"
-_TRUE = frozenset({Basis.REPORTED.value, Basis.RETRIEVED.value})
+_GUESS = Basis.WORST_CASE.value  # every other basis is the truth, also that nothing was used
 _COUNTS = tuple(column.name for column in schema.usage_hour.columns if not column.primary_key)
 
 
@@ -37,14 +37,14 @@ def corrections(
     """Write down what late settlements say of entries that were the worst case; each once."""
     true: dict[Value, int] = {}
     for one in late:
-        if one.basis in _TRUE and one.cost_pusd is not None:
+        if one.basis != _GUESS and one.cost_pusd is not None:
             true.setdefault(one.row[0], one.cost_pusd)
     if not true:
         return []
     table = schema.entry.c
     query = select(schema.entry).where(
         table.request_id.in_(true),
-        table.basis == Basis.WORST_CASE.value,
+        table.basis == _GUESS,
         table.cost_pusd.is_not(None),
     )
     rows = connection.execute(query.order_by(table.request_id)).mappings().all()

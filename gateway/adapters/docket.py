@@ -139,11 +139,12 @@ def _refusal(
         now_us=judge.now_us,
     )
     waited_for = next((leg for leg in legs if leg in queued), None)
-    if error is None and held.terms.may_wait and waited_for is not None:
-        told_of = in_sentences(
-            told.accounts[waited_for], judge.budgets[waited_for[0]], held.hold_pusd
+    if error is None and waited_for is not None:  # also who would not wait overtakes nobody
+        account = told.accounts[waited_for]
+        sentence = in_sentences(account, judge.budgets[waited_for[0]], held.hold_pusd)
+        return BudgetHeld(
+            f"{sentence} Others wait for that, and came first.", left_pusd=account.left_pusd
         )
-        return BudgetHeld(f"{told_of} Others wait for that, and came first.", left_pusd=0)
     if isinstance(error, BudgetHeld) and held.terms.may_wait:
         queued.update(leg for leg in legs if not told.accounts[leg].fits(held.hold_pusd))
     return error

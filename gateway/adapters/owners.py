@@ -20,7 +20,9 @@ from gateway.adapters.ledger import Ledger
 from gateway.adapters.rows import hold_from_row
 from gateway.core.exchange import Basis, Exchange, Hold, Outcome
 
-CLAIM_MAX = 500
+# No more than the writer takes at once: the next come when these are durable, so that a request's
+# hold never stands behind more than that.
+CLAIM_MAX = 64
 GATEWAY_LOST = "gateway_lost"
 
 

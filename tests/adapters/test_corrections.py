@@ -21,6 +21,13 @@ def correct(engine: Engine, hold: Hold, *more: Exchange, **late: Any) -> list[Co
         return corrections(connection, said, now_us=7)
 
 
+async def test_that_nothing_was_used_corrects_too(engine: Engine, ledger: Ledger) -> None:
+    hold = await ledger.hold(builders.hold(hold_pusd=100))
+    await ledger.settle(builders.exchange(hold=hold, basis=Basis.WORST_CASE, cost_pusd=100))
+    (found,) = correct(engine, hold, basis=Basis.NONE, cost_pusd=0)
+    assert found.delta_pusd == -100
+
+
 @pytest.mark.parametrize("basis", [Basis.REPORTED, Basis.RETRIEVED])
 async def test_what_the_worst_case_was_off_by(engine: Engine, ledger: Ledger, basis: Basis) -> None:
     hold = await ledger.hold(builders.hold(hold_pusd=100))

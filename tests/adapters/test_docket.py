@@ -94,8 +94,15 @@ def test_who_comes_later_does_not_overtake_one_who_waits() -> None:
     assert list(refused) == ["large", "small"]
     assert "0.000000000060 are held" in str(refused["small"])
     assert str(refused["small"]).endswith("Others wait for that, and came first.")
-    patient = [held("large", 70, may_wait=False), held("small", 10)]
-    assert list(decided(patient, account=account(held_pusd=60)).placed) == ["small"]
+    hasty = decided(
+        [held("large", 70), held("small", 10, may_wait=False)], account=account(held_pusd=60)
+    )
+    assert list(hasty.refused) == ["large", "small"]
+    error = hasty.refused["small"]
+    assert isinstance(error, BudgetHeld)
+    assert error.left_pusd == 40, "it would fit, and need not be less"
+    left = [held("large", 70, may_wait=False), held("small", 10)]
+    assert list(decided(left, account=account(held_pusd=60)).placed) == ["small"]
 
 
 def test_one_whose_key_fell_takes_nothing() -> None:

@@ -98,6 +98,14 @@ async def resolve(ledger: Ledger, engine: Engine, state_dir: Path) -> int:
     return count
 
 
+async def test_what_comes_at_once_is_no_more_than_a_batch(
+    ledger: Ledger, engine: Engine, tmp_path: Path
+) -> None:
+    leave_holds(engine, "dead", [builders.hold() for _ in range(150)])
+    found = orphans(ledger, engine=engine, state_dir=tmp_path, now_us=now_us)
+    assert [len(lost) async for lost in found] == [64, 64, 22]
+
+
 async def test_what_a_dead_owner_held_is_owed_as_it_was_held(
     ledger: Ledger, engine: Engine, tmp_path: Path
 ) -> None:

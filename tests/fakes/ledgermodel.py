@@ -85,7 +85,7 @@ class LedgerModel:
     def _correct(self, exchange: Exchange) -> None:
         name = exchange.hold.request_id
         entry = self.entries[name]
-        is_true = exchange.basis is Basis.REPORTED and exchange.cost_pusd is not None
+        is_true = exchange.basis is not Basis.WORST_CASE and exchange.cost_pusd is not None
         is_guess = entry.basis is Basis.WORST_CASE and entry.cost_pusd is not None
         if not (is_true and is_guess) or name in self.adjustments:
             return
