@@ -45,6 +45,23 @@ class Job:
         self.is_waiting = self.is_waiting and self.is_begun  # who left waits no more
         return self.is_begun
 
+    @property
+    def is_left(self) -> bool:
+        """Whether it was written, or may have been, and nobody goes on with it."""
+        assert self.waiter is not None
+        is_unknown = isinstance(self.error, Closed)
+        is_unwanted = is_unknown or (self.error is None and self.waiter.done())
+        return self.is_begun and is_unwanted and not self.is_kept
+
+    def answer(self) -> None:
+        """Wake who waits for it, in the event loop."""
+        if self.waiter is None or self.waiter.done():
+            return
+        if self.error is None:
+            self.waiter.set_result(None)
+        else:
+            self.waiter.set_exception(self.shown())
+
     def shown(self) -> GatewayError:
         """Its error as who waits for it may see it."""
         if isinstance(self.error, GatewayError):

@@ -272,20 +272,11 @@ class Ledger:
             self._owed.discard(job)
             if job.is_begun and job.error is None:
                 self._writer.is_down = False  # late, but it answers
-            waiter = job.waiter
-            if waiter is None:
-                continue
-            if waiter.done():
-                self._abandoned(job)
-            elif job.error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(job.shown())
-
-    def _abandoned(self, job: Job) -> None:
-        """Its waiter left: a hold that was written all the same is undone."""
-        if job.hold is not None and job.is_begun and job.error is None and not job.is_kept:
-            self._void(job.hold)
+            if job.hold is not None and job.is_left:
+                self._void(job.hold)
+            job.answer()
 
     def _void(self, hold: Hold) -> None:
-        self._writer.put(Job(posting=settled(void(hold, self.now_us(), reason=ABANDONED))))
+        job = Job(posting=settled(void(hold, self.now_us(), reason=ABANDONED)))
+        self._owed.add(job)  # where the writer has ended by now, the journal takes it
+        self._writer.put(job)
