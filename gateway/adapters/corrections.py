@@ -31,13 +31,18 @@ class Correction:
     counts: tuple[int, ...]
 
 
+def is_truth(late: Settled) -> bool:
+    """Whether it says what an entry at its worst case has cost in truth."""
+    return late.basis != _GUESS and late.cost_pusd is not None
+
+
 def corrections(
     connection: Connection, late: Sequence[Settled], *, now_us: int
 ) -> list[Correction]:
     """Write down what late settlements say of entries that were the worst case; each once."""
     true: dict[Value, int] = {}
     for one in late:
-        if one.basis != _GUESS and one.cost_pusd is not None:
+        if is_truth(one) and one.cost_pusd is not None:
             true.setdefault(one.row[0], one.cost_pusd)
     if not true:
         return []

@@ -12,12 +12,12 @@ import msgspec
 from sqlalchemy import Connection, Dialect, Table
 
 from gateway.adapters import docket, schema
-from gateway.adapters.corrections import corrections
+from gateway.adapters.corrections import corrections, is_truth
 from gateway.adapters.docket import Docket, Told
-from gateway.adapters.posting import Judge, Poster, Posts, accounts, usage_parts
+from gateway.adapters.posting import Judge, Poster, Posts, Replayed, accounts, usage_parts
 from gateway.adapters.rows import Row, Value, legs_from_text
 from gateway.adapters.work import Posting, Work, added_up, in_order
-from gateway.core.budget import Account, Leg
+from gateway.core.budget import Account
 
 if TYPE_CHECKING:
     import psycopg
@@ -94,27 +94,37 @@ class PipelinedPoster:
         batch: Sequence[Posting],
         *,
         judge: Judge,
-        is_replay: bool = False,  # noqa: ARG002 - the database tells what is fresh anyway
+        is_replay: bool = False,
     ) -> Docket:
-        """Write a batch in the caller's transaction, and commit it."""
+        """Write a batch in the caller's transaction, and commit it. Raises Replayed.
+
+        All lock in one order: periods that begin, holds, entries, what corrects those, accounts.
+        What the first trip tells too late for it is for `is_replay`, which asks one by one.
+        """
         work = in_order(batch)
-        judge.assign(connection, work)
         driver = cast("Driver", connection.connection.driver_connection)
-        told = self._first_trip(driver, work, judge)
-        if judge.is_stale:
-            judge.assign(connection, work)
+        if is_replay:
+            _hear(judge, driver.execute(_NEWEST))
+        judge.assign(connection, work)
+        told = self._first_trip(driver, work, judge, is_replay=is_replay)
         late = work.late(told.fresh)
-        told.corrections = corrections(connection, late, now_us=judge.now_us)
-        _ask_for_more(driver, work, told)
+        if is_replay:
+            told.corrections = corrections(connection, late, now_us=judge.now_us)
+            legs = {leg for correction in told.corrections for leg in correction.legs}
+            locked = driver.execute(_ACCOUNTS, [_json(sorted(legs.union(work.accounts())))])
+            told.accounts.update(accounts(locked.fetchall()))
+        elif judge.is_stale or any(map(is_truth, late)):
+            raise Replayed
         decided = docket.decide(work, told, judge)
         self._second_trip(driver, work, told, decided)
         return decided
 
-    def _first_trip(self, driver: "Driver", work: Work, judge: Judge) -> Told:
+    def _first_trip(self, driver: "Driver", work: Work, judge: Judge, *, is_replay: bool) -> Told:
         """Ask, and settle; the rows that all share are locked last."""
-        there = counts = gone = posted = locked = None
+        newest = there = counts = gone = posted = locked = None
         with driver.pipeline():
-            newest = driver.execute(_NEWEST)
+            if not is_replay:
+                newest = driver.execute(_NEWEST)
             if work.held:
                 there = driver.execute(_THERE, {"ids": _json(list(work.held))})
             if work.settled:
@@ -124,10 +134,10 @@ class PipelinedPoster:
             if limited := work.limited():
                 driver.execute(_LOCK_LIMITS, [_json(limited)])
                 counts = driver.execute(_OPEN_HOLDS, [_json(limited)])
-            if legs := work.accounts():
+            if (legs := work.accounts()) and not is_replay:
                 locked = driver.execute(_ACCOUNTS, [_json(legs)])
-        ((number, database_us),) = newest.fetchall()
-        judge.hear(number, database_us)
+        if newest is not None:
+            _hear(judge, newest)
         held = _rows(there)
         return Told(
             accounts=dict(accounts(_rows(locked))),
@@ -166,12 +176,9 @@ def poster_for(dialect: Dialect) -> Posts:
     return PipelinedPoster() if dialect.name == "postgresql" else Poster(dialect)
 
 
-def _ask_for_more(driver: "Driver", work: Work, told: Told) -> None:
-    """Accounts that the first trip did not know of: budgets that were set just now, corrections."""
-    legs: set[Leg] = {leg for correction in told.corrections for leg in correction.legs}
-    if missing := legs.union(work.accounts()) - told.accounts.keys():
-        locked = driver.execute(_ACCOUNTS, [_json(sorted(missing))])
-        told.accounts.update(accounts(locked.fetchall()))
+def _hear(judge: Judge, newest: "Answer") -> None:
+    ((number, database_us),) = newest.fetchall()
+    judge.hear(number, database_us)
 
 
 def _rows(answer: "Answer | None") -> list[tuple[Any, ...]]:

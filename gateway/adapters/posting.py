@@ -66,7 +66,10 @@ class Posts(Protocol):
 
 
 class Replayed(Exception):
-    """Something of the batch was there before: apply it again, with `is_replay`."""
+    """The batch is not as most are: apply it again from the start, with `is_replay`.
+
+    Something of it was there before, or it learned something too late for the order of locks.
+    """
 
 
 class Poster:

@@ -1,7 +1,9 @@
 """What PostgreSQL alone can do to a batch. The law of a batch is `test_posting`'s, for both."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psycopg
@@ -19,9 +21,13 @@ from gateway.adapters.ledger import Ledger
 from gateway.adapters.pipeline import PipelinedPoster, Uncommitted, poster_for
 from gateway.adapters.posting import Judge, Poster
 from gateway.adapters.work import Posting
+from gateway.core.exchange import Basis, Exchange
 from tests import builders
 from tests.adapters.conftest import now_us
 from tests.fakes import ledgerview, postgres
+from tests.fakes.budgets import figures, set_budget
+from tests.fakes.ledgermodel import Ask
+from tests.fakes.ledgerprocess import Process
 from tests.fakes.outage import gate_shut
 
 TERMINATE = """
@@ -62,7 +68,7 @@ class _Lossy:
             self._lost()
         if is_now and self._when == "between":
             _after_hearing(judge, self._lost)
-        decided = self._poster.apply(connection, batch, judge=judge)
+        decided = self._poster.apply(connection, batch, judge=judge, is_replay=is_replay)
         if is_now and self._when == "after":
             self._lost()
             raise psycopg.OperationalError("the answer to COMMIT was lost")
@@ -156,3 +162,66 @@ def test_a_commit_that_was_a_rollback_is_not_taken_for_one(engine: Engine) -> No
 def test_each_database_has_its_poster(engine: Engine) -> None:
     assert isinstance(poster_for(engine.dialect), PipelinedPoster)
     assert isinstance(poster_for(make_url("sqlite://").get_dialect()()), Poster)
+
+
+def _meet(process: Process, at: str, meeting: threading.Barrier) -> None:
+    """Once, after its judge was told that, a process waits for another that is as far."""
+    judge = process.bench
+    told = getattr(judge, at)
+
+    def tell(*given: object) -> None:
+        setattr(judge, at, told)
+        told(*given)
+        meeting.wait(timeout=30)
+
+    setattr(judge, at, tell)
+
+
+def _write_at_once(*batches: tuple[Process, list[Ask | Exchange]]) -> None:
+    with ThreadPoolExecutor() as threads:
+        writing = [threads.submit(process.write, batch) for process, batch in batches]
+    for one in writing:
+        one.result()
+
+
+def test_who_hears_of_a_budget_late_is_in_nobody_s_way(engine: Engine) -> None:
+    """One has begun its first period and wants the older one, which the other has locked."""
+    early, late = Process(engine, "early"), Process(engine, "late")
+    set_budget(engine)
+    for process in (early, late):
+        process.write([Ask(builders.hold(hold_pusd=1))])
+    set_budget(engine, id="2-new", subject="acme/search")
+    early.poll()
+    meeting = threading.Barrier(2)
+    _meet(early, "assign", meeting)
+    _meet(late, "hear", meeting)
+    _write_at_once(
+        (early, [Ask(builders.hold(hold_pusd=2))]), (late, [Ask(builders.hold(hold_pusd=3))])
+    )
+    assert (figures(engine), figures(engine, "2-new")) == ((7, 0, 0), (5, 0, 0))
+    ledgerview.audit(engine)
+
+
+def test_two_who_learn_the_same_truth_are_not_in_each_other_s_way(engine: Engine) -> None:
+    """Each has locked one of the two budgets that it corrects."""
+    one, other = Process(engine, "one"), Process(engine, "other")
+    set_budget(engine)
+    set_budget(engine, id="9-key", subject="k2")
+    lost, first, second = (
+        builders.hold(tenant=tenant, key_id=key_id, hold_pusd=10)
+        for tenant, key_id in (("acme", "k2"), ("acme", "k1"), ("beta", "k2"))
+    )
+    legs = one.write([Ask(lost), Ask(first), Ask(second)]).placed
+    held = replace(lost, legs=legs[lost.request_id])
+    one.write([builders.exchange(hold=held, basis=Basis.WORST_CASE, cost_pusd=10)])
+    truth = builders.exchange(hold=replace(lost, legs=()), cost_pusd=4)  # of which budgets is lost
+    meeting = threading.Barrier(2)
+    batches: list[tuple[Process, list[Ask | Exchange]]] = []
+    for process, hold in ((one, first), (other, second)):
+        process.poll()
+        _meet(process, "hear", meeting)
+        paid = builders.exchange(hold=replace(hold, legs=legs[hold.request_id]), cost_pusd=1)
+        batches.append((process, [paid, truth]))
+    _write_at_once(*batches)
+    assert (figures(engine), figures(engine, "9-key")) == ((0, 5, 0), (0, 5, 0))
+    ledgerview.audit(engine)

@@ -12,7 +12,7 @@ from gateway.adapters.judge import Bench
 from gateway.adapters.pipeline import poster_for
 from gateway.adapters.posting import Replayed
 from gateway.adapters.rows import hold_row
-from gateway.adapters.work import Held, Posting, settled
+from gateway.adapters.work import Held, Posting, in_order, settled
 from gateway.core.budget import Terms
 from gateway.core.exchange import Exchange
 from tests.fakes.ledgerload import now_us
@@ -27,22 +27,28 @@ class Process:
     def __init__(self, engine: Engine, owner_id: str) -> None:
         self.owner_id = owner_id
         self._engine = engine
-        self._bench = Bench(clock=DatabaseClock(now_us))
+        self.bench = Bench(clock=DatabaseClock(now_us))
         self._poster = poster_for(engine.dialect)
 
-    def write(self, batch: list[Ask | Exchange], *, is_replay: bool) -> Docket:
+    def write(self, batch: list[Ask | Exchange], *, is_replay: bool = False) -> Docket:
         """As the writer does."""
         postings = [self._posting(one) for one in batch]
         try:
             return self._transact(postings, is_replay=is_replay)
         except Replayed:
-            self._bench.rolled_back()
+            self.bench.rolled_back()
             return self._transact(postings, is_replay=True)
+
+    def poll(self) -> None:
+        """Hear what changed, and know it, as who holds something does."""
+        with write_transaction(self._engine) as connection:
+            self.bench.poll(connection)
+            self.bench.assign(connection, in_order([]))
 
     def _transact(self, batch: list[Posting], *, is_replay: bool) -> Docket:
         with write_transaction(self._engine) as connection:
-            self._bench.sit(connection)
-            return self._poster.apply(connection, batch, judge=self._bench, is_replay=is_replay)
+            self.bench.sit(connection)
+            return self._poster.apply(connection, batch, judge=self.bench, is_replay=is_replay)
 
     def _posting(self, one: Ask | Exchange) -> Posting:
         if isinstance(one, Exchange):
