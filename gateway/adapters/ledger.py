@@ -131,7 +131,8 @@ class Ledger:
         if not self._writer.is_down:
             self._writer.put(job)
             try:
-                await in_time(job, HOLD_SECONDS_MAX, on_late=self._late)
+                left_seconds = HOLD_SECONDS_MAX - terms.asked_seconds
+                await in_time(job, left_seconds, on_late=self._late)
                 return replace(hold, legs=job.legs)
             except TooLate:
                 pass

@@ -1,9 +1,11 @@
 """Hop 3: a body becomes a hold, or is refused. Reads the clock and the policy in force."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from gateway.adapters.chains import READ_SECONDS_MAX
 from gateway.core.admit import (
     CUT_TAG,
     POLICY_TAG,
@@ -220,9 +222,11 @@ class Admission:
             now_us=now_us,
         )
         await self._minutes.admit(effective.counted, key_id=tenant.key_id)
+        asked = time.monotonic()
         if named := references(decision.admitted.request.fields):
             await self._owners.check(unlisted(named, effective.policy.objects), tenant.path)
         decision = await self._continued(decision, tenant)
+        asked_seconds = min(time.monotonic() - asked, READ_SECONDS_MAX)
         admitted, request = decision.admitted, decision.admitted.request
         hold = Hold(
             request_id=request_id,
@@ -245,7 +249,11 @@ class Admission:
             hold=hold,
             body=body if admitted.body is None else admitted.body,
             decision=decision,
-            terms=Terms(unbounded=decision.unbounded, concurrency=_concurrency(effective)),
+            terms=Terms(
+                unbounded=decision.unbounded,
+                concurrency=_concurrency(effective),
+                asked_seconds=asked_seconds,
+            ),
         )
 
     async def _continued(self, decision: Decision, tenant: Tenant) -> Decision:

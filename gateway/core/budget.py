@@ -112,6 +112,7 @@ class Terms:
     may_wait: bool = True  # for other holds to end, where only they are in the way
     unbounded: str | None = None  # why its worst case is none: then no hard budget may be touched
     concurrency: tuple[ConcurrencyLimit, ...] = ()
+    asked_seconds: float = 0.0  # that the database had already: all its answers have one limit
 
 
 ANY_TERMS = Terms()

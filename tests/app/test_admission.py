@@ -1,11 +1,13 @@
 """A body becomes the hold of its worst case, at the prices of the moment, or is refused."""
 
+import asyncio
 import json
 import time
 from typing import Any
 
 import pytest
 
+from gateway.adapters.chains import READ_SECONDS_MAX
 from gateway.app.admission import Admission, Permit
 from gateway.cli.access import now_us
 from gateway.core.admit import CUT_TAG
@@ -103,6 +105,16 @@ async def test_a_chain_of_our_own_is_held_at_its_length() -> None:
     hold = await admitted(chains=KnownChains(resp_1=5_000), **fields)
     input_tokens = len(body(**fields)) + OVERHEAD_TOKENS + 5_000
     assert hold.hold_pusd == input_tokens * INPUT_PUSD + OUTPUT_PUSD
+
+
+async def test_how_long_a_chain_took_to_find_is_told() -> None:
+    class Slow:
+        async def tokens(self, response_id: str, **_: str) -> int | None:
+            await asyncio.sleep(2 * READ_SECONDS_MAX)
+            return None
+
+    permit = await permitted(chains=Slow(), previous_response_id="resp_1")
+    assert permit.terms.asked_seconds == READ_SECONDS_MAX
 
 
 async def test_a_request_that_may_cut_its_history_says_so() -> None:
