@@ -222,11 +222,9 @@ class Admission:
             now_us=now_us,
         )
         await self._minutes.admit(effective.counted, key_id=tenant.key_id)
-        asked = time.monotonic()
         if named := references(decision.admitted.request.fields):
             await self._owners.check(unlisted(named, effective.policy.objects), tenant.path)
-        decision = await self._continued(decision, tenant)
-        asked_seconds = min(time.monotonic() - asked, READ_SECONDS_MAX)
+        decision, asked_seconds = await self._continued(decision, tenant)
         admitted, request = decision.admitted, decision.admitted.request
         hold = Hold(
             request_id=request_id,
@@ -256,13 +254,16 @@ class Admission:
             ),
         )
 
-    async def _continued(self, decision: Decision, tenant: Tenant) -> Decision:
-        """With the length of the response that the request continues, where it is known."""
+    async def _continued(self, decision: Decision, tenant: Tenant) -> tuple[Decision, float]:
+        """With the length of the response that it continues, if known; seconds that took."""
         before = decision.admitted.request.previous_response_id
         if before is None or decision.price is None:
-            return decision
+            return decision, 0.0
+        began = time.monotonic()
         tokens = await self._chains.tokens(before, tenant=tenant.path, model=decision.price.name)
-        return decision.bounded_by(replace(decision.asked, previous_tokens=tokens))
+        asked_seconds = min(time.monotonic() - began, READ_SECONDS_MAX)
+        asked = replace(decision.asked, previous_tokens=tokens)
+        return decision.bounded_by(asked), asked_seconds
 
 
 def _concurrency(effective: Effective) -> tuple[ConcurrencyLimit, ...]:
