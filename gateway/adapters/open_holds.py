@@ -10,6 +10,8 @@ from sqlalchemy import Engine, func, select
 
 from gateway.adapters import schema
 from gateway.adapters.clock import database_us
+from gateway.adapters.rows import hold_from_row
+from gateway.core.exchange import Hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,14 @@ class OpenHold:
     host: str | None  # None: the owner has signed off
     pid: int | None
     has_lease: bool
+
+
+def open_hold(engine: Engine, response_id: str) -> Hold | None:
+    """The hold of a response; None where it is settled, or was never known by that name."""
+    query = select(schema.hold).where(schema.hold.c.response_id == response_id).limit(1)
+    with engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else hold_from_row(row)
 
 
 def open_holds(engine: Engine, now_us: Callable[[], int]) -> list[OpenHold]:

@@ -18,7 +18,7 @@ from gateway.adapters import schema
 from gateway.adapters.database import PRIVATE_FILE, write_transaction
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.rows import hold_from_row
-from gateway.core.exchange import Basis, Exchange, Hold, Outcome
+from gateway.core.exchange import Exchange, Hold, unseen
 
 # No more than the writer takes at once: the next come when these are durable, so that a request's
 # hold never stands behind more than that.
@@ -120,17 +120,9 @@ def _is_dead(lock: Path, lease_until_us: int, now_us: int, steady_since_us: int 
 
 
 def _lost(hold: Hold, response_id: str | None, at_us: int) -> Exchange:
-    return Exchange(
-        hold=hold,
-        settled_at_us=at_us,
-        outcome=Outcome.ABORTED,
-        basis=Basis.WORST_CASE,
-        # Without a price the hold is no worst case, and the cost is unknown, not the hold.
-        cost_pusd=None if hold.price is None else hold.hold_pusd,
-        response_id=response_id,
-        reason=GATEWAY_LOST,
-        recoverable=response_id is not None and hold.is_stored,
-    )
+    # What goes on in the background has lost nothing with its gateway, but for its name.
+    is_at_work = hold.is_background and response_id is not None
+    return unseen(hold, response_id, at_us, reason=None if is_at_work else GATEWAY_LOST)
 
 
 def _bury(engine: Engine, state_dir: Path, dead: str) -> None:

@@ -19,7 +19,7 @@ from gateway.core.admit import (
 from gateway.core.attribution import attribution
 from gateway.core.bound import Bound, BoundInput, bound, output_that_fits
 from gateway.core.budget import ConcurrencyLimit, Terms
-from gateway.core.exchange import STORE_TAG, Hold
+from gateway.core.exchange import BACKGROUND_TAG, SOONEST, STORE_TAG, Hold
 from gateway.core.headers import Headers
 from gateway.core.inheritance import Effective, Level
 from gateway.core.ownership import Reference, references, unlisted
@@ -27,7 +27,10 @@ from gateway.core.policy import Policy
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice
 from gateway.core.request import ResponseRequest
+from gateway.core.strict import Json
 from gateway.core.tenant import Tenant
+
+WINDOW_CHARACTERS_MAX = 16
 
 
 class PolicySource(Protocol):
@@ -278,9 +281,17 @@ def _tags(admitted: Admitted) -> dict[str, str]:
     tags = _policy_tag(admitted.changes)
     if not admitted.request.keeps_history:
         tags[CUT_TAG] = "true"
-    if admitted.request.is_stored is False:
+    if admitted.request.is_background:
+        tags[BACKGROUND_TAG] = _window(admitted.request.fields.get("background_options"))
+    elif admitted.request.is_stored is False:
         tags[STORE_TAG] = "false"
     return tags
+
+
+def _window(options: Json) -> str:
+    """Within how long a response in the background is wanted: the answer does not say it again."""
+    window = options.get("completion_window") if isinstance(options, dict) else None
+    return SOONEST if window is None else str(window)[:WINDOW_CHARACTERS_MAX]
 
 
 def _policy_tag(changes: tuple[Change, ...]) -> dict[str, str]:

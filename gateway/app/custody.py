@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.adapters.ownership import Ownership
 from gateway.app.admission import PolicySource
-from gateway.app.passage import Aftercare, Passed
+from gateway.app.passing import Aftercare, Passed
 from gateway.core.endpoints import Match
 from gateway.core.ownership import Kind, path_reference, references, unlisted
 from gateway.core.strict import Json

@@ -30,17 +30,16 @@ class Meter:
 
     async def post(self, exchange: Exchange) -> None:
         """Post an exchange, and tell its readers. Raises LedgerUnavailable."""
-        try:
-            await self._post(exchange)
-        except asyncio.CancelledError:
-            await self._post(exchange)  # posting twice is posting once, and the metrics hear of it
-            raise
-
-    async def _post(self, exchange: Exchange) -> None:
         began = time.monotonic()
-        await self.ledger.settle(exchange)
+        try:
+            is_first = await self.ledger.settle(exchange)
+        except asyncio.CancelledError:
+            await self.ledger.settle(exchange)  # posting twice is posting once
+            tell(self.sinks, exchange)
+            raise
         self.metrics.overhead("settle", time.monotonic() - began)
-        tell(self.sinks, exchange)
+        if is_first:  # else who saw its end before us has told them
+            tell(self.sinks, exchange)
 
 
 class Metered:
@@ -49,6 +48,8 @@ class Metered:
     def __init__(self, meter: Meter, hold: Hold, started: float) -> None:
         self.request_id = hold.request_id
         self.is_stream = hold.is_stream
+        self.is_unnamed = False
+        self._name: str | None = None  # of the response, once it passed, until it is noted
         self._meter = meter
         self._life = life = meter.begin(hold, started)
         self.sent = life.sent
@@ -66,20 +67,31 @@ class Metered:
 
     def chunk(self, data: bytes) -> bytes:
         ready = self._life.chunk(data, time.monotonic())
-        self._note_id()
+        if (name := self._life.opened()) is not None:
+            self._opened(name)
         return ready
+
+    async def name(self) -> None:
+        """In the background the name is all that is left: who has it may leave and come back."""
+        if self._name is not None:
+            await self._meter.ledger.named(self.request_id, self._name)
+        self._name, self.is_unnamed = None, False
 
     async def settle(self) -> bytes:
         """What broke off may be settled later by who asks the upstream: its hold stays then."""
         life, meter = self._life, self._meter
         exchange = life.settle(settled_at_us=meter.ledger.now_us(), now=time.monotonic())
         if exchange.recoverable and meter.take_on(exchange):
-            self._note_id()
+            if (name := life.opened()) is not None:
+                self._opened(name)
+            await self.name()
         else:
             await meter.post(exchange)
         return life.release()
 
-    def _note_id(self) -> None:
+    def _opened(self, name: str) -> None:
         """Whoever finds the hold without us must know what to ask for."""
-        if (response_id := self._life.opened()) is not None:
-            self._meter.ledger.opened(self.request_id, response_id)
+        if self._life.hold.is_background:
+            self._name, self.is_unnamed = name, True
+        else:
+            self._meter.ledger.opened(self.request_id, name)

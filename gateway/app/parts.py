@@ -3,6 +3,8 @@
 Not here: the adapters' settings (`devices`), or when what starts and ends (`factory`).
 """
 
+from functools import partial
+
 from gateway.adapters.chains import Chains
 from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
@@ -10,6 +12,7 @@ from gateway.adapters.input_count import InputCount
 from gateway.adapters.logs import log_exchange
 from gateway.adapters.metric_files import Share
 from gateway.adapters.minutes import Minutes, store_for
+from gateway.adapters.open_holds import open_hold
 from gateway.adapters.owners import Owner
 from gateway.adapters.ownership import Ownership
 from gateway.adapters.policy_cache import PolicyCache
@@ -32,6 +35,7 @@ from gateway.app.notifier import notifier_for
 from gateway.app.passage import Passage
 from gateway.app.proxy import DataPlane
 from gateway.app.readers import Sink
+from gateway.app.reading import Desk
 from gateway.app.reconcile import Reconciler
 from gateway.app.relay import Relay
 from gateway.app.takeover import Takeover
@@ -63,6 +67,7 @@ class Parts:
             on_news=self._hear,
         )
         self.upstream = upstream_for(settings)
+        self.retrieval = Retrieval(self.upstream)
         self.chains = Chains(self.engine)
         self.minutes = Minutes(
             store_for(settings.limits.store_url), on_failure=self.metrics.store_failed
@@ -103,10 +108,12 @@ class Parts:
         chosen = self.settings.reconcile
         return Reconciler(
             ledger=self.ledger,
-            upstream=Retrieval(self.upstream),
+            upstream=self.retrieval,
             book=lambda: self.rules.known_book,
             patience=Patience(
-                seconds_max=chosen.seconds_max, missing_seconds_max=chosen.missing_seconds_max
+                seconds_max=chosen.seconds_max,
+                missing_seconds_max=chosen.missing_seconds_max,
+                background_seconds_max=chosen.background_seconds_max,
             ),
             asks_max=chosen.asks_max,
             metrics=self.metrics,
@@ -137,6 +144,13 @@ class Parts:
                 minutes=self.minutes,
                 ownership=custody,
                 aftercare=custody.aftercare(),
+                desk=Desk(
+                    find=partial(open_hold, self.engine),
+                    meter=self.meter,
+                    reconciler=self.reconciler,
+                    upstream=self.retrieval,
+                    book=lambda: self.rules.known_book,
+                ),
             ),
             metrics=self.metrics,
             bodies=Bodies(

@@ -19,7 +19,8 @@ from gateway.app.bodies import Bodies, Body, ClientGone, Receive
 from gateway.app.errors import refuse
 from gateway.app.holding import Holding
 from gateway.app.metered import Meter, Metered
-from gateway.app.passage import Passage, Passed
+from gateway.app.passage import Passage
+from gateway.app.passing import Passed
 from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
 from gateway.core import headers as wire

@@ -1,15 +1,17 @@
 """What becomes of exchanges whose end was not seen: the upstream is asked, until it is known.
 
-Two kinds come here, each as it is owed if nothing more is learned: holds of dead owners, and
-exchanges of this process that broke off. Their hold rows stay meanwhile, so that whoever outlives
-this process asks on. Not here: any decision; those are `core.reconciliation`'s.
+Three kinds come here, each as it is owed if nothing more is learned: holds of dead owners, and
+exchanges of this process that broke off or go on in the background. Their hold rows stay meanwhile,
+so that whoever outlives this process asks on. Not here: any decision; those are
+`core.reconciliation`'s.
 """
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.adapters.ledger import Ledger
@@ -18,7 +20,7 @@ from gateway.app.readers import Sink, tell
 from gateway.core.errors import LedgerUnavailable
 from gateway.core.exchange import Basis, Exchange
 from gateway.core.price_book import PriceBook
-from gateway.core.reconciliation import Patience, Told, pause_seconds, resolved
+from gateway.core.reconciliation import Patience, Told, concluded, pause_seconds, resolved
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ class Asks(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Case:
     exchange: Exchange
-    is_ours: bool  # its request was served by this process, whose readers expect it
+    is_ours: bool  # its request was served by this process
 
 
 class Reconciler:
@@ -50,6 +52,7 @@ class Reconciler:
         sinks: tuple[Sink, ...],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        spread: Callable[[], float] = lambda: random.uniform(0.8, 1),  # noqa: S311 - guards nothing
     ) -> None:
         self._ledger = ledger
         self._upstream = upstream
@@ -61,13 +64,17 @@ class Reconciler:
         self._sinks = sinks
         self._clock = clock
         self._sleep = sleep
+        self._spread = spread
         self._taken: asyncio.Queue[_Case] = asyncio.Queue()
+        self._followed: dict[str, tuple[Exchange, asyncio.Task[None]]] = {}  # by request id
 
     async def run(self) -> None:
         """Ask for what was taken on, until cancelled; what is open then keeps its hold."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                tasks.create_task(self._follow(await self._taken.get()))
+                case = await self._taken.get()
+                task = tasks.create_task(self._follow(case))
+                self._followed[case.exchange.hold.request_id] = case.exchange, task
 
     def take(self, exchange: Exchange) -> bool:
         """Take on an exchange of this process, instead of posting it; False where none can ask."""
@@ -78,6 +85,16 @@ class Reconciler:
         known = [one for one in lost if not self._is_taken(one, is_ours=False)]
         await asyncio.gather(*(self._settle(one, is_ours=False) for one in known))
 
+    def followed(self, request_id: str) -> Exchange | None:
+        """What is asked for, as it is owed so far; None where it is not by this process."""
+        found = self._followed.get(request_id)
+        return None if found is None else found[0]
+
+    def drop(self, request_id: str) -> None:
+        """Ask no more: another has seen how it ended, and posted it."""
+        if found := self._followed.get(request_id):
+            found[1].cancel()
+
     def _is_taken(self, exchange: Exchange, *, is_ours: bool) -> bool:
         is_taken = exchange.recoverable and self._can_ask
         if is_taken:
@@ -85,10 +102,18 @@ class Reconciler:
         return is_taken
 
     async def _follow(self, case: _Case) -> None:
+        exchange = case.exchange
+        kind = 1 if exchange.hold.is_background else 0
+        self._metrics.active("background", kind)
         try:
-            await self._settle(await self._asked(case.exchange), is_ours=case.is_ours)
+            if exchange.hold.is_background and case.is_ours:  # it has only just begun
+                await self._pause(0)
+            await self._settle(await self._asked(exchange), is_ours=case.is_ours)
         except Exception:  # of one: the others are still to be asked for
-            log.exception("the hold of %s stays", case.exchange.hold.request_id)
+            log.exception("the hold of %s stays", exchange.hold.request_id)
+        finally:
+            self._metrics.active("background", -kind)
+            del self._followed[exchange.hold.request_id]
 
     async def _asked(self, exchange: Exchange) -> Exchange:
         """Ask for the response until it can be posted."""
@@ -103,16 +128,24 @@ class Reconciler:
             )
             if known is not None:
                 return known
-            await self._sleep(pause_seconds(age_seconds))
+            await self._pause(age_seconds)
+
+    async def _pause(self, age_seconds: float) -> None:
+        """Until it is asked for again: what began together is not asked for together."""
+        await self._sleep(pause_seconds(age_seconds) * self._spread())
 
     async def _settle(self, exchange: Exchange, *, is_ours: bool) -> None:
-        exchange = replace(exchange, settled_at_us=self._ledger.now_us())
+        exchange = concluded(exchange, self._ledger.now_us())
         try:
-            await self._ledger.settle(exchange)
+            is_first = await self._ledger.settle(exchange)
         except LedgerUnavailable:
             log.exception("the entry of %s could not be written", exchange.hold.request_id)
             return
-        is_void = exchange.basis is Basis.NONE
-        self._metrics.hold_expired("void" if is_void else exchange.basis.value)
-        if is_ours:
+        if not is_first:  # who posted it has told of it
+            return
+        is_awaited = exchange.hold.is_background  # nothing broke off, and no process has counted it
+        if not is_awaited or exchange.basis is Basis.WORST_CASE:
+            is_void = exchange.basis is Basis.NONE
+            self._metrics.hold_expired("void" if is_void else exchange.basis.value)
+        if is_ours or is_awaited:
             tell(self._sinks, exchange)

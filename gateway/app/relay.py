@@ -35,7 +35,8 @@ class Course(Protocol):
     """What a request comes to: told what happens, it says what may leave, and when it is due.
 
     `answered` is told the head, its names in lower case, and returns the headers to pass on.
-    `settle` is called when it is due, and returns the bytes that waited for it.
+    `settle` is called when it is due, and returns the bytes that waited for it. What a chunk let go
+    waits for `name` where the response `is_unnamed`.
     """
 
     @property
@@ -44,6 +45,8 @@ class Course(Protocol):
     def is_stream(self) -> bool: ...
     @property
     def is_due(self) -> bool: ...
+    @property
+    def is_unnamed(self) -> bool: ...
 
     def sent(self) -> None: ...
     def turned_away(self) -> None: ...
@@ -53,6 +56,7 @@ class Course(Protocol):
         self, *, broken: UpstreamUnavailable | None = None, reason: str | None = None
     ) -> None: ...
     def client_left(self) -> None: ...
+    async def name(self) -> None: ...
     async def settle(self) -> bytes: ...
 
 
@@ -181,7 +185,10 @@ async def _is_relayed(course: Course, reply: UpstreamReply, send: Send, drain: D
     try:
         async for chunk in reply.chunks():
             drain.look()
-            if ready := course.chunk(chunk):
+            ready = course.chunk(chunk)
+            if course.is_unnamed:
+                await course.name()
+            if ready:
                 await send({"type": "http.response.body", "body": ready, "more_body": True})
             if course.is_due:
                 await _finish(course, send, drain)

@@ -170,6 +170,8 @@ class Reconcile(Section):
     """How many are asked for at once; 0 asks for none, and they are posted at their holds."""
     seconds_max: Seconds = 900
     """How long one is asked for before it is posted at its hold."""
+    background_seconds_max: Seconds = 86_400
+    """The same for a response in the background, which may be at work for hours."""
     missing_seconds_max: Annotated[
         float, Field(ge=0, le=WEEK_SECONDS, json_schema_extra={"unit": "seconds"})
     ] = 10

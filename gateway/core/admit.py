@@ -49,7 +49,7 @@ class Admitted:
 
 def admit(request: Request, policy: Policy) -> Admitted:
     """The request as it may be made. Raises PolicyDenied naming the field that keeps it from it."""
-    _refuse_background(request)
+    _refuse_background(request, policy)
     model = _model(request, policy)
     _refuse_tools(request, policy)
     found = (
@@ -100,11 +100,20 @@ def _told(change: Change) -> str:
     return f"{change.field}={now}{was}".encode("ascii", "backslashreplace").decode()
 
 
-def _refuse_background(request: Request) -> None:
-    if request.is_background:
+def _refuse_background(request: Request, policy: Policy) -> None:
+    if not request.is_background:
+        return
+    if policy.background == "deny":
         raise PolicyDenied(
-            "Background responses are not served by this gateway: their cost would only be "
-            "known after the connection is gone. Send the request without 'background'.",
+            "The policy of this key does not allow background responses: send the request "
+            "without 'background'.",
+            code="background_not_allowed",
+            param="background",
+        )
+    if policy.store == "deny":
+        raise PolicyDenied(
+            "The policy of this key does not allow stored responses, and those in the background "
+            "are stored: send the request without 'background'.",
             code="background_not_allowed",
             param="background",
         )

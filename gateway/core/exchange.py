@@ -13,6 +13,9 @@ from gateway.core.prices import ModelPrice
 from gateway.core.usage import NO_TOOLS, ToolUse, Usage
 
 STORE_TAG = "gw_store"  # "false" where the request asked the upstream not to keep its response
+# Of a hold whose response outlives its connection: within how long it is wanted, as asked.
+BACKGROUND_TAG = "gw_background"
+SOONEST = "soonest"
 USAGE_TAG = "gw_usage_event"  # "left_out" where the client is spared what it did not ask for
 
 
@@ -58,6 +61,17 @@ class Hold:
     def is_stored(self) -> bool:
         """Whether the upstream keeps the response, so that it can be asked for it later."""
         return self.tags.get(STORE_TAG) != "false"
+
+    @property
+    def is_background(self) -> bool:
+        """Whether the upstream goes on with the response when nobody is connected."""
+        return BACKGROUND_TAG in self.tags
+
+    @property
+    def background_window(self) -> str | None:
+        """The completion window that was asked for, where it has a price of its own."""
+        window = self.tags.get(BACKGROUND_TAG)
+        return None if window == SOONEST else window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +119,21 @@ class Exchange:
         """Of the price book whose card priced it."""
         price = self.price or self.hold.price
         return None if price is None else price.version
+
+
+def unseen(hold: Hold, response_id: str | None, at_us: int, *, reason: str | None) -> Exchange:
+    """What is owed for a response whose end was not seen, if nothing more is learned."""
+    return Exchange(
+        hold=hold,
+        settled_at_us=at_us,
+        outcome=Outcome.ABORTED,
+        basis=Basis.WORST_CASE,
+        # Without a price the hold is no worst case, and the cost is unknown, not the hold.
+        cost_pusd=None if hold.price is None else hold.hold_pusd,
+        response_id=response_id,
+        reason=reason,
+        recoverable=response_id is not None and hold.is_stored,
+    )
 
 
 def void(hold: Hold, at_us: int, *, reason: str) -> Exchange:

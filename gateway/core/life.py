@@ -129,6 +129,11 @@ class Life:
         self._reason = reason
         self.is_due = not self._is_settled
 
+    @property
+    def observation(self) -> Observation | None:
+        """What was seen so far; None where there was no answer."""
+        return None if self._observer is None else self._observer.observation
+
     def client_left(self) -> None:
         """The client hung up. The upstream bills all the same, so its answer is read to the end."""
         self._client_gone = True

@@ -36,6 +36,7 @@ class Patience:
 
     seconds_max: float  # where it has not ended yet, or the upstream does not answer
     missing_seconds_max: float  # where the upstream has none: it may keep it only when it has ended
+    background_seconds_max: float  # where it goes on though nobody is connected
 
 
 def pause_seconds(age_seconds: float) -> float:
@@ -52,13 +53,35 @@ def resolved(
     book: PriceBook,
 ) -> Exchange | None:
     """The exchange as it is to be posted; None while it may still be learned."""
-    if told is not None and told.status == FOUND and told.observation.terminal is not None:
-        return _learned(exchange, told.observation, book)
+    known = None if told is None else learned(exchange, told, book)
+    if known is not None:
+        return known
     is_missing = told is not None and _is_missing(told)
-    limit = patience.missing_seconds_max if is_missing else patience.seconds_max
-    if age_seconds < limit:
+    if age_seconds < _limit_seconds(exchange, patience, is_missing=is_missing):
         return None
     return replace(exchange, recoverable=not is_missing)
+
+
+def learned(exchange: Exchange, told: Told, book: PriceBook) -> Exchange | None:
+    """The exchange as the response says that it ended; None where it says nothing of an end."""
+    if told.status != FOUND or told.observation.terminal is None:
+        return None
+    return _learned(exchange, told.observation, book)
+
+
+def concluded(exchange: Exchange, at_us: int) -> Exchange:
+    """The exchange as it is posted at a moment. In the background, it has taken until then."""
+    if not exchange.hold.is_background:
+        return replace(exchange, settled_at_us=at_us)
+    seconds = max(0, at_us - exchange.hold.created_at_us) / 1_000_000
+    return replace(exchange, settled_at_us=at_us, duration_seconds=seconds)
+
+
+def _limit_seconds(exchange: Exchange, patience: Patience, *, is_missing: bool) -> float:
+    if is_missing:
+        return patience.missing_seconds_max
+    is_background = exchange.hold.is_background
+    return patience.background_seconds_max if is_background else patience.seconds_max
 
 
 def _is_missing(told: Told) -> bool:

@@ -85,7 +85,10 @@ def _reported(
             outcome=outcome, basis=Basis.REPORTED, cost_pusd=None, problem="model_unpriced"
         )
     cost = price.cost(
-        usage=observation.usage, tools=observation.tools, service_tier=observation.service_tier
+        usage=observation.usage,
+        tools=observation.tools,
+        service_tier=observation.service_tier,
+        background_window=hold.background_window,
     )
     return Settlement(
         outcome=outcome,

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, delete, update
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
 from gateway.adapters.ledger import Ledger
-from gateway.adapters.open_holds import open_holds
+from gateway.adapters.open_holds import open_hold, open_holds
 from tests import builders
 from tests.adapters.conftest import now_us
 
@@ -41,3 +41,14 @@ async def test_an_expired_lease_and_an_owner_that_is_gone(ledger: Ledger, engine
     with write_transaction(engine) as connection:
         connection.execute(update(schema.owner).values(lease_until_us=now_us() + 60_000_000))
     assert open_holds(engine, now_us)[0].has_lease
+
+
+async def test_a_response_is_found_by_its_name_while_it_is_owed(
+    ledger: Ledger, engine: Engine
+) -> None:
+    hold = await ledger.hold(builders.hold())
+    assert open_hold(engine, "resp_1") is None
+    await ledger.named(hold.request_id, "resp_1")
+    assert open_hold(engine, "resp_1") == hold
+    await ledger.settle(builders.exchange(hold=hold))
+    assert open_hold(engine, "resp_1") is None

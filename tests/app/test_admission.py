@@ -14,7 +14,7 @@ from gateway.core.admit import CUT_TAG
 from gateway.core.attribution import CLIENT_REQUEST_TAG
 from gateway.core.bound import ITEM_OVERHEAD_TOKENS
 from gateway.core.budget import ConcurrencyLimit
-from gateway.core.errors import InvalidRequest, PolicyDenied, Unpriced
+from gateway.core.errors import InvalidRequest, Unpriced
 from gateway.core.exchange import Hold
 from gateway.core.headers import Headers
 from gateway.core.inheritance import Level
@@ -191,7 +191,6 @@ async def test_what_has_no_price_is_held_at_nothing_known() -> None:
     ("fields", "refusal"),
     [
         ({"model": "gpt-new"}, Unpriced),
-        ({"background": True}, PolicyDenied),
         ({"model": 5}, InvalidRequest),
     ],
 )

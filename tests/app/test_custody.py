@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.app.custody import Custody
-from gateway.app.passage import Passed
+from gateway.app.passing import Passed
 from gateway.core.endpoints import ENDPOINTS, find
 from gateway.core.ownership import IDS, Reference
 from gateway.core.policy import Policy

@@ -10,17 +10,18 @@ import pytest
 
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.upstream import Timeouts, Upstream
-from gateway.app import passage as module
 from gateway.app.drain import DrainLimits
-from gateway.app.passage import Aftercare, Passage, Passed
+from gateway.app.passage import Passage
+from gateway.app.passing import Aftercare, Passed
 from gateway.app.relay import CLIENT_GONE, Relay
 from gateway.core.endpoints import Match, find
-from gateway.core.errors import InvalidRequest, LedgerUnavailable, NotFound
+from gateway.core.errors import InvalidRequest, NotFound
+from gateway.core.exchange import Exchange
 from gateway.core.policy import Policy
 from gateway.core.strict import Json
 from gateway.core.tenant import Tenant
 from tests.app.test_relay import END, Client, Pieces
-from tests.builders import tenant
+from tests.builders import exchange, tenant
 
 JSON = {"content-type": "application/json", "content-length": "8", "etag": "1"}
 
@@ -47,6 +48,8 @@ class Scene:
         self.client = Client()
         self.sent: list[tuple[str, str, bytes]] = []
         self.counted: list[str] = []
+        self.is_owed: Exchange | None = None
+        self.asked: list[tuple[Exchange, int]] = []
         self._owns = owns
         self._answer = httpx.Response(status, headers=JSON, stream=Slowly([*pieces]))
         relay = Relay(
@@ -64,6 +67,7 @@ class Scene:
             relay=relay,
             policies=self,
             minutes=self,
+            desk=self,  # type: ignore[arg-type]  # a fake
             ownership=self,
             aftercare={} if care is None else dict.fromkeys(names, care),
         )
@@ -82,6 +86,12 @@ class Scene:
         assert owner == tenant()
         if not self._owns({**match.ids, **fields}):
             raise NotFound("There is no such response.")
+
+    async def owed(self, _: str) -> Exchange | None:
+        return self.is_owed
+
+    async def ask(self, owed: Exchange) -> None:
+        self.asked.append((owed, len(self.sent)))
 
     async def carry(self, method: str, path: str, query: str = "", body: bytes = b"") -> int:
         match = find(method, path.encode())
@@ -103,6 +113,13 @@ async def test_it_passes_as_it_comes() -> None:
     assert scene.sent == [("GET", "/v1/responses/resp_1?include=a&include=b", b"")]
     assert scene.client.notes == [200, (b'{"id"', True), (b":1}", True), (END, False)]
     assert scene.counted == [tenant().key_id]
+
+
+async def test_what_is_owed_for_a_response_is_asked_for_before_it_is_deleted() -> None:
+    scene = Scene(b"{}")
+    scene.is_owed = owed = exchange()
+    assert await scene.carry("DELETE", "/v1/responses/resp_1") == 200
+    assert scene.asked == [(owed, 0)]
 
 
 async def test_what_broke_off_is_seen_to() -> None:
@@ -152,64 +169,3 @@ async def test_for_who_left_only_what_does_something_is_read_on(
     scene.client.is_gone = True
     assert await scene.carry(method, "/v1/responses/resp_1") == status
     assert scene.client.notes[-1] == ending
-
-
-class Care:
-    """Reads answers, and turns them round."""
-
-    def __init__(self, failure: Exception | None = None) -> None:
-        self.read: list[tuple[str, bytes]] = []
-        self._failure = failure
-
-    async def act(self, passed: Passed, body: bytes) -> bytes:
-        self.read.append((passed.request_id, body))
-        if self._failure is not None:
-            raise self._failure
-        return body[::-1]
-
-
-@pytest.mark.parametrize("is_rewriting", [True, False])
-async def test_an_answer_is_read_whole_before_its_body_leaves(*, is_rewriting: bool) -> None:
-    care = Care()
-    scene = Scene(b"12", b"34", care=Aftercare(act=care.act, is_rewriting=is_rewriting))
-    starts: list[Any] = []
-
-    async def send(message: Any) -> None:
-        starts.append(message)
-
-    scene.client.send = send  # type: ignore[method-assign]  # this test looks at the head
-    await scene.carry("POST", "/v1/conversations")
-    assert care.read == [("1", b"1234")]
-    assert [one.get("body") for one in starts] == [None, b"4321", b""]
-    named = {name for name, _ in starts[0]["headers"]}
-    assert (b"content-length" in named, b"etag" in named) == (not is_rewriting,) * 2
-
-
-async def test_an_error_of_the_upstream_needs_no_care() -> None:
-    care = Care()
-    scene = Scene(b"no", status=404, care=Aftercare(act=care.act, is_rewriting=True))
-    assert await scene.carry("DELETE", "/v1/responses/resp_1") == 404
-    assert (care.read, scene.client.notes[1]) == ([], (b"no", True))
-
-
-async def test_what_could_not_be_read_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CARED_BYTES_MAX", 3)
-    for pieces, failure in (
-        ([b"12", httpx.ReadError("reset")], None),
-        ([b"12", b"34"], None),
-        ([b"12"], LedgerUnavailable()),
-    ):
-        scene = Scene(*pieces, care=Aftercare(act=Care(failure).act))
-        await scene.carry("POST", "/v1/conversations")
-        assert scene.client.notes == [200, "aborted"]
-
-
-@pytest.mark.parametrize(
-    ("query", "is_stream"),
-    [("?stream=true", True), ("?a=1&stream=true", True), ("?stream=1", False)],
-)
-def test_who_asks_for_a_stream_is_known(query: str, *, is_stream: bool) -> None:
-    match = find("GET", b"/v1/responses/resp_1")
-    path = match.path + query
-    passed = Passed(request_id="1", match=match, tenant=tenant(), path=path, headers=[], body=b"")
-    assert passed.is_stream == is_stream

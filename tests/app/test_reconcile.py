@@ -10,12 +10,13 @@ import pytest
 from gateway.adapters.metrics import Metrics
 from gateway.app.reconcile import Reconciler
 from gateway.core.errors import LedgerUnavailable
-from gateway.core.exchange import Basis, Exchange, Outcome
+from gateway.core.exchange import BACKGROUND_TAG, SOONEST, Basis, Exchange, Outcome
 from gateway.core.observation import Observation
 from gateway.core.reconciliation import Patience, Told
 from tests.builders import exchange, hold, usage
 from tests.fakes.told import BOOK
 
+BEHIND = {BACKGROUND_TAG: SOONEST}
 COMPLETED = Told(
     status=200,
     observation=Observation(
@@ -27,8 +28,8 @@ RUNNING = Told(status=200, observation=Observation(status="in_progress"))
 NOT_FOUND = Told(status=404, observation=Observation())
 
 
-def broken(response_id: str | None = "resp_1") -> Exchange:
-    held = hold()
+def broken(response_id: str | None = "resp_1", **fields: Any) -> Exchange:
+    held = hold(**fields)
     return exchange(
         hold=held,
         outcome=Outcome.ABORTED,
@@ -50,6 +51,7 @@ class Scene:
         self.posted: list[Exchange] = []
         self.told: list[Exchange] = []
         self.failures: list[Exception] = []
+        self.is_first = True
         self.gate = asyncio.Event()
         self.gate.set()
         self._answers = list(answers)
@@ -59,12 +61,13 @@ class Scene:
             ledger=self,  # type: ignore[arg-type]  # the two methods that it needs
             upstream=self,
             book=lambda: BOOK,
-            patience=Patience(seconds_max=30, missing_seconds_max=5),
+            patience=Patience(seconds_max=30, missing_seconds_max=5, background_seconds_max=100),
             asks_max=asks_max,
             metrics=self.metrics,
             sinks=(self.told.append,),
             clock=lambda: self._now,
             sleep=self._sleep,
+            spread=lambda: 1,
         )
 
     async def ask(self, response_id: str) -> Told | None:
@@ -79,13 +82,20 @@ class Scene:
     def now_us(self) -> int:
         return 7
 
-    async def settle(self, settled: Exchange) -> None:
+    async def settle(self, settled: Exchange) -> bool:
         if self.failures:
             raise self.failures.pop()
         self.posted.append(settled)
+        return self.is_first
 
     def counted(self, resolution: str) -> float:
-        name = f'gateway_holds_expired_total{{resolution="{resolution}"}} '
+        return self.value(f'gateway_holds_expired_total{{resolution="{resolution}"}} ')
+
+    @property
+    def background(self) -> float:
+        return self.value('gateway_active_requests{kind="background"} ')
+
+    def value(self, name: str) -> float:
         line = next(one for one in self.metrics.render().decode().splitlines() if name in one)
         return float(line.split()[-1])
 
@@ -189,4 +199,53 @@ async def test_what_is_open_at_the_end_stays_held() -> None:
     scene.gate.clear()
     async with running(scene):
         scene.reconciler.take(broken())
+    assert scene.posted == []
+
+
+async def test_the_background_has_only_begun_and_is_no_hold_that_expired() -> None:
+    scene = Scene(RUNNING, COMPLETED)
+    async with running(scene):
+        assert scene.reconciler.take(behind := broken(tags=BEHIND))
+        await turns()
+        assert scene.pauses[0] == 2
+    (entry,) = scene.posted
+    assert (entry.basis, entry.duration_seconds) == ("retrieved", 0)  # by the clock of this ledger
+    assert (scene.pauses, scene.told, scene.background) == ([2, 2], [entry], 0)
+    assert "resolution" not in scene.metrics.render().decode() or scene.counted("retrieved") == 0
+    assert scene.reconciler.followed(behind.hold.request_id) is None
+
+
+async def test_what_is_inherited_of_the_background_was_counted_by_nobody() -> None:
+    scene = Scene(COMPLETED)
+    scene.gate.clear()
+    async with running(scene):
+        await scene.reconciler.inherit([behind := broken(tags=BEHIND)])
+        await turns()
+        assert (scene.background, scene.pauses) == (1, [])
+        assert scene.reconciler.followed(behind.hold.request_id) == behind
+        scene.gate.set()
+    assert scene.told == scene.posted != []
+
+
+async def test_what_another_posted_is_not_told_again() -> None:
+    scene = Scene(COMPLETED)
+    scene.is_first = False
+    async with running(scene):
+        scene.reconciler.take(broken())
+    assert (len(scene.posted), scene.told) == (1, [])
+
+
+async def test_what_another_saw_is_asked_for_no_more() -> None:
+    scene = Scene(RUNNING)
+    scene.gate.clear()
+    async with running(scene):
+        scene.reconciler.take(seen := broken(tags=BEHIND))
+        scene.reconciler.take(other := broken("resp_2"))
+        await turns()
+        scene.reconciler.drop(seen.hold.request_id)
+        scene.reconciler.drop("unheard of")
+        await turns()
+        assert scene.reconciler.followed(seen.hold.request_id) is None
+        assert scene.reconciler.followed(other.hold.request_id) == other
+        assert scene.background == 0
     assert scene.posted == []

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from gateway.app.drain import DrainLimits
 from gateway.app.metered import Meter, Metered
 from gateway.app.relay import GATEWAY_STOPPED, Dispatch, Relay
 from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
-from gateway.core.exchange import Exchange, Hold
+from gateway.core.exchange import BACKGROUND_TAG, SOONEST, Exchange, Hold
 from gateway.core.life import Life
 from tests.builders import hold
 from tests.fakes.told import AFTER, BEFORE, BOOK, RESPONSE, TERMINAL
@@ -36,6 +37,10 @@ class Pieces(httpx.AsyncByteStream):
             yield piece
 
 
+def given(answer: httpx.Response, _: httpx.Request) -> httpx.Response:
+    return answer
+
+
 class FakeLedger:
     """Notes what it is asked, among what the client was sent."""
 
@@ -49,11 +54,16 @@ class FakeLedger:
     def opened(self, request_id: str, response_id: str) -> None:
         self._notes.append(("opened", response_id))
 
-    async def settle(self, exchange: Exchange) -> None:
+    async def named(self, request_id: str, response_id: str) -> None:
+        await asyncio.sleep(0)
+        self._notes.append(("named", response_id))
+
+    async def settle(self, exchange: Exchange) -> bool:
         await asyncio.sleep(0)
         if self._failure is not None:
             raise self._failure
         self._notes.append(("settled", exchange.outcome.value))
+        return True
 
 
 class Client:
@@ -86,12 +96,13 @@ class Scene:
         sinks: tuple[Callable[[Exchange], None], ...] = (),
         answer: Callable[[httpx.Request], httpx.Response] | None = None,
         is_taken_on: bool = False,
+        tags: dict[str, str] | None = None,
     ) -> None:
         self.client = Client()
         self.exchanges: list[Exchange] = []
         self.taken: list[Exchange] = []
         self._is_taken_on = is_taken_on
-        self.hold: Hold = hold()
+        self.hold: Hold = hold(tags=tags or {})
         played = answer or (
             lambda _: httpx.Response(200, headers=STREAM_TYPE, stream=Pieces([*pieces]))
         )
@@ -187,6 +198,23 @@ async def test_a_name_that_comes_last_is_noted_all_the_same() -> None:
     )
     await scene.carry()
     assert scene.client.notes == [200, ("opened", "resp_1"), (unfinished, True), (END, False)]
+
+
+async def test_a_name_in_the_background_is_durable_before_anybody_reads_it() -> None:
+    behind = {BACKGROUND_TAG: SOONEST}
+    scene = Scene(BEFORE, TERMINAL, tags=behind)
+    await scene.carry()
+    end = [("settled", "completed"), (TERMINAL, True), (END, False)]
+    assert scene.client.notes == [200, ("named", "resp_1"), (BEFORE, True), *end]
+
+    queued = json.dumps({**RESPONSE, "status": "queued", "usage": None}).encode()
+    kind = {"content-type": "application/json"}
+    for head in (kind, {**kind, "content-length": str(len(queued))}):
+        answered = httpx.Response(200, headers=head, stream=Pieces([queued]))
+        scene = Scene(answer=partial(given, answered), is_taken_on=True, tags=behind)
+        await scene.carry()
+        assert scene.client.notes == [200, ("named", "resp_1"), (queued, True), (END, False)]
+        assert [one.hold for one in scene.taken] == [scene.hold]
 
 
 @pytest.mark.parametrize("pieces", [[BEFORE, TERMINAL], [httpx.ReadError("reset")]])

@@ -38,9 +38,11 @@ def test_without_a_policy_a_request_goes_as_it_is() -> None:
     assert admit(asked, Policy()) == Admitted(request=asked)
 
 
-def test_background_is_refused_whatever_the_policy_says() -> None:
+@pytest.mark.parametrize("policy", [Policy(background="deny"), Policy(store="deny")])
+def test_background_needs_to_be_allowed_and_stored(policy: Policy) -> None:
+    assert changes(Policy(background="allow", store="allow"), background=True) == ""
     with pytest.raises(PolicyDenied) as raised:
-        admitted(Policy(background="allow"), background=True)
+        admitted(policy, background=True)
     assert (raised.value.code, raised.value.param) == ("background_not_allowed", "background")
 
 

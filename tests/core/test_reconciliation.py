@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.exchange import Basis, Exchange, Outcome
+from gateway.core.exchange import BACKGROUND_TAG, SOONEST, Basis, Exchange, Outcome
 from gateway.core.observation import Observation
 from gateway.core.price_book import PriceBook
 from gateway.core.reconciliation import (
@@ -15,13 +15,15 @@ from gateway.core.reconciliation import (
     PAUSE_SECONDS_MIN,
     Patience,
     Told,
+    concluded,
+    learned,
     pause_seconds,
     resolved,
 )
 from tests.builders import hold, price, usage
 
 BOOK = PriceBook(version="book", cards={"gpt-test": (price(),)})
-PATIENCE = Patience(seconds_max=900, missing_seconds_max=10)
+PATIENCE = Patience(seconds_max=900, missing_seconds_max=10, background_seconds_max=5000)
 HOLD = hold()
 # As it is owed if nothing more is learned.
 BROKEN = Exchange(
@@ -135,3 +137,28 @@ def test_pauses_grow_with_the_age_within_their_limits(age_seconds: float) -> Non
     assert PAUSE_SECONDS_MIN <= pause <= PAUSE_SECONDS_MAX
     assert pause <= pause_seconds(age_seconds + 1)
     assert pause in {age_seconds / 10, PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX}
+
+
+def test_the_background_is_asked_for_longer_and_lasts_until_it_is_posted() -> None:
+    running = told(status="in_progress")
+    behind = replace(BROKEN, hold=hold(tags={BACKGROUND_TAG: SOONEST}))
+    for age_seconds, is_over in ((901, False), (5000, True)):
+        known = resolved(behind, running, age_seconds=age_seconds, patience=PATIENCE, book=BOOK)
+        assert (known is not None) == is_over
+    assert after(901, running) is not None
+    at_us = behind.hold.created_at_us + 2_500_000
+    assert concluded(behind, at_us) == replace(behind, settled_at_us=at_us, duration_seconds=2.5)
+    assert concluded(behind, 7).duration_seconds == 0  # a clock that was set back
+    assert concluded(BROKEN, 8) == replace(BROKEN, settled_at_us=8)
+
+
+def test_a_completion_window_has_no_price_yet() -> None:
+    behind = replace(BROKEN, hold=hold(tags={BACKGROUND_TAG: "8h"}))
+    known = learned(behind, told(**COMPLETED), BOOK)
+    assert known is not None
+    assert (known.cost_pusd, known.problem) == (None, "window_unpriced")
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_nothing_is_learned_from_an_error(status: int) -> None:
+    assert learned(BROKEN, replace(told(**COMPLETED), status=status), BOOK) is None

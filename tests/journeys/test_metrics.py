@@ -175,7 +175,7 @@ async def test_refusals_are_counted_by_their_reason(tmp_path: Path) -> None:
         wanted: Counter[tuple[str, ...]] = Counter()
         for key, given, tenant, reason in (
             (on.key, body(model="gpt-of-nobody"), TENANT, "model_not_priced"),
-            (on.key, body(background=True), TENANT, "background_not_allowed"),
+            (on.key, body(stream="yes"), TENANT, "invalid_type"),
             ("sk-wrong", body(), "", "invalid_api_key"),
             ("gw_evil\N{LATIN SMALL LETTER E WITH ACUTE}", body(), "", "invalid_api_key"),
         ):

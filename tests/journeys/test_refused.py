@@ -194,7 +194,6 @@ BODIES: list[tuple[bytes, str, str | None]] = [
     (b'{"model": "gpt-5-mini", "stream": "yes"}', "invalid_type", "stream"),
     (b'{"model": "gpt-5-mini", "max_output_tokens": -1}', "invalid_type", "max_output_tokens"),
     (b'{"model": "gpt-of-nobody"}', "model_not_priced", "model"),
-    (b'{"model": "gpt-5-mini", "background": true}', "background_not_allowed", "background"),
 ]
 
 
@@ -243,7 +242,6 @@ async def test_a_connection_outlives_a_refusal(on: Stage) -> None:
 SDK_ERRORS: list[tuple[dict[str, Any], type[openai.APIStatusError], int]] = [
     ({"api_key": "sk-wrong"}, openai.AuthenticationError, 401),
     ({"model": "gpt-of-nobody"}, openai.BadRequestError, 400),
-    ({"background": True}, openai.BadRequestError, 400),
     ({"input": "x" * BYTES_MAX}, openai.APIStatusError, 413),
     ({"path": "/none"}, openai.NotFoundError, 404),
 ]
