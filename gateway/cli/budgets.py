@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gateway.adapters.views import budget_document, budget_facts
 from gateway.cli.access import database, now_us, settings_from
 from gateway.cli.book import book_in_force
 from gateway.cli.exits import CheckFailed, WrongUsage
 from gateway.cli.explain import explain
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
-from gateway.cli.output import Cell, print_json, print_table, talk
-from gateway.cli.times import iso, iso_or_none
+from gateway.cli.output import print_json, print_table, talk
 from gateway.core.budget import SPANS
 from gateway.core.money import pusd_from_usd, to_usd
 
@@ -106,7 +106,7 @@ def list_budgets(json: JsonOption = False, config: ConfigOption = None) -> None:
     with budgets_of(config) as budgets:
         found = budgets.list_budgets()
     if json:
-        print_json([_record(standing) for standing in found])
+        print_json([budget_document(standing) for standing in found])
     else:
         _print(found)
 
@@ -120,7 +120,7 @@ def show(subject: Subject, json: JsonOption = False, config: ConfigOption = None
         raise CheckFailed(f"no budget is set on {subject} itself; `gateway budgets list` lists all")
     found.sort(key=lambda standing: standing.account.left_pusd)
     if json:
-        records = [_record(standing) for standing in found]
+        records = [budget_document(standing) for standing in found]
         print_json({**records[0], "budgets": records})
     else:
         _print(found)
@@ -173,34 +173,9 @@ def _warn_of_unknown(models: Sequence[str], config: "Path | None") -> None:
             talk(f"gateway: warning: no price is known for {model!r}{hint}")
 
 
-def _record(standing: "Standing") -> dict[str, object]:
-    budget = standing.budget
-    more = {"models": budget.models, "thresholds": budget.thresholds_pct}
-    return {**_facts(standing), **more}
-
-
-def _facts(standing: "Standing") -> dict[str, Cell]:
-    budget, account = standing.budget, standing.account
-    is_total = account.period_end_us is None
-    return {
-        "subject": budget.subject,
-        "tenant": standing.tenant,
-        "limit_usd": to_usd(account.limit_pusd),
-        "spent_usd": to_usd(account.spent_pusd),
-        "held_usd": to_usd(account.held_pusd),
-        "left_usd": to_usd(account.left_pusd),
-        "excess_usd": to_usd(account.excess_pusd),
-        "period": budget.period,
-        "period_start": None if is_total else iso(account.period_start_us),
-        "period_end": iso_or_none(account.period_end_us),
-        "tz": budget.zone,
-        "hard": account.is_hard,
-    }
-
-
 def _print(found: "Sequence[Standing]") -> None:
     rows = []
     for standing in found:
-        facts = {**_facts(standing), "budget": standing.budget.name}
+        facts = {**budget_facts(standing), "budget": standing.budget.name}
         rows.append([facts[column] for column in _COLUMNS])
     print_table(_COLUMNS, rows)

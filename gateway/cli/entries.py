@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.adapters.views import entry_document, entry_facts
 from gateway.cli.access import database, now_us, settings_from
 from gateway.cli.options import ConfigOption, JsonOption, SinceOption
-from gateway.cli.output import Cell, print_json_lines, print_table, talk
-from gateway.cli.times import before, iso
-from gateway.core.money import to_usd
+from gateway.cli.output import print_json_lines, print_table, talk
+from gateway.cli.times import before
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,54 +40,13 @@ def entries(
     with database(settings) as engine:
         rows = _pages(engine, tenant=tenant, since_us=since_us)
         if json:
-            print_json_lines(json_record(row) for row in islice(rows, limit))
+            print_json_lines(entry_document(row) for row in islice(rows, limit))
             return
         shown_max = limit or settings.limits.rows_per_page
-        records = [record(row) for row in islice(rows, shown_max + 1)]
+        records = [entry_facts(row) for row in islice(rows, shown_max + 1)]
     print_table(_COLUMNS, [[each[name] for name in _COLUMNS] for each in records[:shown_max]])
     if len(records) > shown_max:
         talk(f"the newest {shown_max}; --limit shows more, --json all")
-
-
-def json_record(row: "EntryRow") -> dict[str, object]:
-    """An entry as scripts know it: names are added beside these, never changed."""
-    return {**record(row), "tags": row.tags}
-
-
-def record(row: "EntryRow") -> dict[str, Cell]:
-    """The same without what does not fit a table's cell."""
-    return {
-        "id": row.request_id,
-        "created_at": iso(row.created_at_us),
-        "tenant": row.tenant,
-        "key_id": row.key_id,
-        "response_id": row.response_id,
-        "model": row.served_model or row.model,
-        "service_tier": row.service_tier,
-        "outcome": row.outcome,
-        "client_gone": row.client_gone,
-        "basis": row.basis,
-        "input_tokens": row.input_tokens,
-        "cached_tokens": row.cached_tokens,
-        "cache_write_tokens": row.cache_write_tokens,
-        "output_tokens": row.output_tokens,
-        "reasoning_tokens": row.reasoning_tokens,
-        "cost_usd": None if row.cost_pusd is None else to_usd(row.cost_pusd),
-        "adjustment_usd": None if row.adjustment_pusd is None else to_usd(row.adjustment_pusd),
-        "hold_usd": to_usd(row.hold_pusd),
-        "price_version": row.price_version,
-        "settled_at": iso(row.settled_at_us),
-        "requested_model": row.model,
-        "priced_model": row.priced_model,
-        "endpoint": row.endpoint,
-        "reason": row.reason,
-        "problem": row.problem,
-        "recoverable": row.recoverable,
-        "http_status": row.http_status,
-        "upstream_request_id": row.upstream_request_id,
-        "duration_seconds": row.duration_us / _US,
-        "first_byte_seconds": None if row.first_byte_us is None else row.first_byte_us / _US,
-    }
 
 
 def _pages(engine: "Engine", *, tenant: str | None, since_us: int | None) -> "Iterator[EntryRow]":

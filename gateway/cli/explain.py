@@ -10,7 +10,7 @@ from gateway.cli.book import book_in_force
 from gateway.cli.exits import CheckFailed
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.output import print_json
-from gateway.cli.times import iso
+from gateway.core.moment import iso
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from gateway.cli.access import database, now_us, settings_from
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import Cell, print_json, print_table, talk
-from gateway.cli.times import iso
+from gateway.core.moment import iso
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:

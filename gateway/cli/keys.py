@@ -8,7 +8,8 @@ from gateway.cli.access import now_us
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import print_json, print_table, talk
 from gateway.cli.tenants import directory_of
-from gateway.cli.times import after, iso, iso_or_none, span_us
+from gateway.cli.times import after, span_us
+from gateway.core.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from gateway.adapters.directory import IssuedKey

@@ -16,7 +16,8 @@ from gateway.cli.access import database, now_us, settings_from
 from gateway.cli.exits import WrongUsage
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.output import print_json, print_table, talk
-from gateway.cli.times import iso, iso_or_none, moment
+from gateway.cli.times import moment
+from gateway.core.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from gateway.cli.exits import CheckFailed
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import print_json, print_table, talk
 from gateway.cli.price_overrides import history, set_price, unset
-from gateway.cli.times import iso, iso_or_none
 from gateway.core.layers import layer_of
+from gateway.core.moment import iso, iso_or_none
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:

@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.adapters.views import bill_lines, entry_document, entry_facts
 from gateway.cli.access import database, settings_from
-from gateway.cli.entries import json_record, record
 from gateway.cli.exits import CheckFailed
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.output import Cell, print_json, print_table
-from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
     from gateway.adapters.reports import EntryRow
@@ -39,32 +38,20 @@ def request(
             "or was refused before anything was sent"
         )
     if json:
-        print_json({**json_record(row), "lines": _lines(row)})
+        print_json({**entry_document(row), "lines": bill_lines(row)})
     else:
         _print_bill(row)
 
 
-def _lines(row: "EntryRow") -> list[dict[str, str | int]]:
-    return [
-        {
-            "meter": line.meter,
-            "quantity": line.quantity,
-            "unit_price_usd": to_usd(line.unit_price_pusd),
-            "cost_usd": to_usd(line.cost_pusd),
-        }
-        for line in row.lines
-    ]
-
-
 def _print_bill(row: "EntryRow") -> None:
-    facts = record(row)
+    facts = entry_facts(row)
     for name in _FACTS:
         if facts[name] is not None:
             print(f"{name:20}  {_text(facts[name])}")
     for name, value in sorted(row.tags.items()):
         print(f"{'tag ' + name:20}  {value}")
     print()
-    lines: list[list[Cell]] = [list(line.values()) for line in _lines(row)]
+    lines: list[list[Cell]] = [list(line.values()) for line in bill_lines(row)]
     lines.append(["total", None, None, facts["cost_usd"] or "unpriced"])
     if row.adjustment_pusd is not None:
         lines.append(["adjusted later by", None, None, facts["adjustment_usd"]])

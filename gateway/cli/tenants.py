@@ -10,7 +10,7 @@ from gateway.cli.access import database, now_us, settings_from
 from gateway.cli.exits import CheckFailed, WrongUsage
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import print_json, print_table, talk
-from gateway.cli.times import iso, iso_or_none
+from gateway.core.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -34,17 +34,6 @@ def after(text: str, now_us: int) -> int:
     return at_us
 
 
-def iso(us: int) -> str:
-    """A moment as ISO 8601 in UTC with microseconds."""
-    seconds, rest = divmod(us, _US)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
-
-
-def iso_or_none(us: int | None) -> str | None:
-    """The same for what may not have happened."""
-    return None if us is None else iso(us)
-
-
 def moment(text: str) -> int:
     """A moment as it is written."""
     try:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.adapters.views import COUNTS, usage_facts
 from gateway.cli.access import database, now_us, settings_from
 from gateway.cli.exits import WrongUsage
 from gateway.cli.options import ConfigOption, JsonOption, SinceOption, UntilOption
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 
 _COLUMN_OF = {"tenant": "tenant", "model": "model", "day": "day", "key": "key_id"}
 _TAG = re.compile(r"tag:([a-z0-9_.-]+)\Z")
-_COUNTS = (
-    "requests",
-    "input_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
 
 
 def usage(
@@ -51,7 +44,7 @@ def usage(
     records = [_record(row, groups) for row in rows]
     columns = [
         *(_COLUMN_OF.get(group, group) for group in groups),
-        *_COUNTS,
+        *COUNTS,
         "cost_usd",
         "unpriced_requests",
     ]
@@ -78,9 +71,7 @@ def _record(row: "UsageRow", groups: list[str]) -> dict[str, Cell]:
     """A row in the order of its columns."""
     return {
         **dict(_told(row, group) for group in groups),
-        **{count: getattr(row, count) for count in _COUNTS},
-        "cost_usd": to_usd(row.cost_pusd),
-        "unpriced_requests": row.unpriced,
+        **usage_facts(row),
     }
 
 
