@@ -62,16 +62,20 @@ def corrections(
 
 
 def _correction(entry: RowMapping, delta_pusd: int) -> Correction:
-    cell = (
+    counts = tuple(delta_pusd if name == "cost_pusd" else 0 for name in _COUNTS)
+    legs = legs_from_text(entry["legs"])
+    return Correction(legs=legs, delta_pusd=delta_pusd, cell=cell_of(entry), counts=counts)
+
+
+def cell_of(entry: RowMapping) -> Row:
+    """The hour in which an entry counts, by the key of its row."""
+    return (
         entry["created_at_us"] // schema.HOUR_US,
         entry["tenant"],
         entry["key_id"],
         entry["priced_model"] or UNPRICED_MODEL,
         entry["service_tier"] or "",
     )
-    counts = tuple(delta_pusd if name == "cost_pusd" else 0 for name in _COUNTS)
-    legs = legs_from_text(entry["legs"])
-    return Correction(legs=legs, delta_pusd=delta_pusd, cell=cell, counts=counts)
 
 
 def _is_new(connection: Connection, request_id: str, delta_pusd: int, now_us: int) -> bool:

@@ -114,7 +114,7 @@ def entries(
     table = schema.entry.c
     query = _adjusted().order_by(table.created_at_us.desc(), table.request_id.desc())
     if tenant is not None:
-        query = query.where(_is_within(table.tenant, tenant))
+        query = query.where(is_within(table.tenant, tenant))
     if since_us is not None:
         query = query.where(table.created_at_us >= since_us)
     if before is not None:
@@ -165,7 +165,7 @@ def usage(
     if until_us is not None:
         query = query.where(table.c.hour * schema.HOUR_US < until_us)
     if tenant is not None:
-        query = query.where(_is_within(table.c.tenant, tenant))
+        query = query.where(is_within(table.c.tenant, tenant))
     with engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
     return [_usage(row, by) for row in rows if row["requests_quotient"] is not None]
@@ -193,7 +193,7 @@ def _group(table: FromClause, group: str) -> Label[Any]:
     return table.c[name].label(name)
 
 
-def _is_within(column: KeyedColumnElement[Any], path: str) -> ColumnElement[bool]:
+def is_within(column: KeyedColumnElement[Any], path: str) -> ColumnElement[bool]:
     return or_(column == path, column.startswith(f"{path}/", autoescape=True))
 
 

@@ -5,6 +5,8 @@ is only ever read back whole. There are no foreign keys from holds and entries: 
 that every batch shares.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -25,6 +28,10 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+# SQLite numbers rows only in an INTEGER key, which has 64 bits all the same.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+_WITHOUT_COST: Any = dict.fromkeys(("sqlite_where", "postgresql_where"), text("cost_pusd IS NULL"))
 
 tenant = Table(
     "tenant",
@@ -52,12 +59,7 @@ api_key = Table(
 change = Table(
     "change",
     metadata,
-    Column(
-        "n",
-        # SQLite numbers rows only in an INTEGER key, which has 64 bits all the same.
-        BigInteger().with_variant(Integer, "sqlite"),
-        primary_key=True,
-    ),
+    Column("n", _NUMBER, primary_key=True),
     Column("at_us", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -144,6 +146,7 @@ entry = Table(
     Index(None, "tenant", "created_at_us"),
     Index(None, "created_at_us"),
     Index(None, "response_id"),
+    Index("ix_entry_unpriced", "created_at_us", "request_id", **_WITHOUT_COST),
 )
 
 # What dashboards read. The hour is that of admission, in whole hours since 1970.
@@ -212,9 +215,7 @@ budget_period = Table(
     CheckConstraint(
         "NOT is_hard OR spent_pusd + held_pusd <= limit_pusd + excess_pusd", name="never_over"
     ),
-    postgresql_with={
-        "fillfactor": "50"
-    },  # each batch writes them anew: in place, while there is room
+    postgresql_with={"fillfactor": "50"},  # batches write them anew: in place, while there is room
 )
 
 # What became known of an entry after it was posted.
@@ -234,7 +235,7 @@ adjustment = Table(
 price_override = Table(
     "price_override",
     metadata,
-    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("n", _NUMBER, primary_key=True),
     Column("model", Text, nullable=False),
     Column("effective_from_us", BigInteger, nullable=False),
     Column("effective_to_us", BigInteger),

@@ -13,6 +13,7 @@ from gateway.cli.exits import CheckFailed
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import print_json, print_table, talk
 from gateway.cli.price_overrides import history, set_price, unset
+from gateway.cli.reprice import reprice
 from gateway.core.layers import layer_of
 from gateway.core.moment import iso, iso_or_none
 from gateway.core.money import to_usd
@@ -27,6 +28,7 @@ app = verb_group(words="What the upstream's models cost.")
 app.command("set")(set_price)
 app.command()(unset)
 app.command()(history)
+app.command()(reprice)
 
 _METERS = ("input", "cached", "cache_write", "cache_write_12h", "output")
 _TOKENS_PER_PRICE = 1_000_000

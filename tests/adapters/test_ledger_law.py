@@ -25,8 +25,10 @@ from gateway.adapters.budgets import Budgets, Given
 from gateway.adapters.database import write_transaction
 from gateway.adapters.directory import Directory
 from gateway.adapters.owners import claim_holds
+from gateway.adapters.repricing import reprice
 from gateway.core.budget import Leg
 from gateway.core.exchange import Basis, Exchange, Hold, void
+from gateway.core.price_book import PriceBook
 from tests import builders
 from tests.adapters.conftest import now_us
 from tests.fakes import ledgerview
@@ -203,6 +205,14 @@ class Law(RuleBasedStateMachine):
         for hold, _ in sorted(found, key=lambda one: one[0].request_id):
             self._pay(_lost(hold, COSTS["at"]))
 
+    @rule(output_pusd=st.integers(0, 5))
+    def reprice(self, output_pusd: int) -> None:
+        """The price of what had none arrives."""
+        self.commit(0)
+        reprice(self._engine, _book(output_pusd), now_us=now_us())
+        self._model.reprice(builders.usage().output_tokens * output_pusd)
+        self._audit()
+
     def _hold(self, at: int) -> Hold:
         """One that is open, or the newest of all."""
         is_open = [one for one in self._placed if one.request_id in self._model.holds]
@@ -264,6 +274,13 @@ class Law(RuleBasedStateMachine):
 
 def _picked(some: list[T], at: int) -> T:
     return some[-1 - at % len(some)]
+
+
+def _book(output_pusd: int) -> PriceBook:
+    tier = builders.CARD.tiers["default"]
+    tier = replace(tier, short=replace(tier.short, input=0, output=output_pusd))
+    card = builders.price(tiers={"default": tier})
+    return PriceBook(version="", cards={"gpt-test": (card,)})
 
 
 def _lost(hold: Hold, cost: Callable[[int], int | None]) -> Exchange:

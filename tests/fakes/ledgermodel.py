@@ -94,6 +94,19 @@ class LedgerModel:
             account.spent += delta
             account.keep_in_the_open()
 
+    def reprice(self, cost_pusd: int) -> None:
+        """What was reported and had no price costs this much after all."""
+        before = {leg: account.spent for leg, account in self.accounts.items()}
+        for name, entry in sorted(self.entries.items(), key=_admission):
+            is_known = entry.basis is Basis.REPORTED
+            if entry.cost_pusd is not None or not is_known or name in self.adjustments:
+                continue
+            self.adjustments[name] = cost_pusd
+            for account in self._of(entry.hold.legs or ()):
+                account.spent += cost_pusd - entry.hold.hold_pusd
+                account.keep_in_the_open()
+        self._warn(before)
+
     def _place(self, ask: Ask, ended: Collection[str]) -> bool:
         hold = ask.hold
         name, amount = hold.request_id, hold.hold_pusd
@@ -135,6 +148,11 @@ class LedgerModel:
 
 def _name(exchange: Exchange) -> str:
     return exchange.hold.request_id
+
+
+def _admission(one: tuple[str, Exchange]) -> tuple[int, str]:
+    name, entry = one
+    return entry.hold.created_at_us, name
 
 
 def _leg(budget: Budget, at_us: int) -> Leg:

@@ -71,9 +71,10 @@ def by_leg(source: Source) -> tuple[Counter[Any], Counter[Any]]:
     for row in rows(source, schema.hold):
         for leg in json.loads(row["legs"]):
             held[tuple(leg)] += row["hold_pusd"]
-    corrected = corrections(source)
+    corrected, priced = corrections(source), repriced(source)
     for row in rows(source, schema.entry):
-        cost_pusd = row["hold_pusd"] if row["cost_pusd"] is None else row["cost_pusd"]
+        is_unpriced = row["cost_pusd"] is None and row["request_id"] not in priced
+        cost_pusd = row["hold_pusd"] if is_unpriced else row["cost_pusd"] or 0
         for leg in json.loads(row["legs"]):
             spent[tuple(leg)] += cost_pusd + corrected[row["request_id"]]
     return held, spent
@@ -84,6 +85,13 @@ def corrections(source: Source) -> Counter[str]:
     for row in rows(source, schema.adjustment):
         found[row["request_id"]] += row["delta_pusd"]
     return found
+
+
+def repriced(source: Source) -> set[str]:
+    """What had no price, and got one."""
+    return {
+        row["request_id"] for row in rows(source, schema.adjustment) if row["kind"] == "repriced"
+    }
 
 
 def assert_kept(source: Source, promised: Iterable[str]) -> None:
@@ -102,7 +110,7 @@ def rollup(source: Source) -> dict[Any, Counter[str]]:
 
 def summed(source: Source) -> dict[Any, Counter[str]]:
     cells: dict[Any, Counter[str]] = {}
-    corrected = corrections(source)
+    corrected, priced = corrections(source), repriced(source)
     for row in rows(source, schema.entry):
         cell = (
             row["created_at_us"] // schema.HOUR_US,
@@ -113,7 +121,7 @@ def summed(source: Source) -> dict[Any, Counter[str]]:
         )
         counts = cells.setdefault(cell, Counter())
         counts["requests"] += 1
-        counts["unpriced"] += row["cost_pusd"] is None
+        counts["unpriced"] += row["cost_pusd"] is None and row["request_id"] not in priced
         for name in SUMS:
             counts[name] += row[name] or 0
         counts["cost_pusd"] += corrected[row["request_id"]]
