@@ -3,7 +3,11 @@
 Fixtures that belong to one part of the program live in that part's own conftest, not here.
 """
 
+import os
+from collections.abc import Iterator
+
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 # A machine that is busy with other tests is no reason to fail one.
@@ -15,6 +19,26 @@ settings.load_profile("gateway")
 def anyio_backend() -> str:
     """The gateway runs on asyncio alone, so its tests do too."""
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def full_speed() -> Iterator[None]:
+    """No coverage: for tests that go the same ways very often, which others have gone."""
+    coverage = Coverage.current()
+    if coverage is not None:
+        coverage.stop()
+    yield
+    if coverage is not None:
+        coverage.start()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure the tests' own processes: what they start runs at its own speed, and is told by them.
+
+    Without workers the variable is not in use yet.
+    """
+    if hasattr(config, "workerinput"):
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,6 +5,7 @@ said there. Each test names all that break its rule.
 """
 
 import ast
+import functools
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -49,6 +50,7 @@ def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+@functools.cache
 def tree(name: str) -> ast.Module:
     return ast.parse(text(name), name)
 

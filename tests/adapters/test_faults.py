@@ -15,6 +15,8 @@ from gateway.adapters import schema
 from gateway.adapters.database import open_engine
 from tests.fakes import ledgerload, ledgerview, postgres
 
+pytestmark = pytest.mark.usefixtures("full_speed")
+
 ROOT = Path(__file__).parents[2]
 ACKNOWLEDGED = 200  # between two faults
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'"

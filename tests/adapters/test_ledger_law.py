@@ -35,6 +35,8 @@ from tests.fakes import ledgerview
 from tests.fakes.ledgermodel import DAY_US, Ask, LedgerModel
 from tests.fakes.ledgerprocess import Process
 
+pytestmark = pytest.mark.usefixtures("full_speed")
+
 T = TypeVar("T")
 Accounts = dict[Leg, tuple[int, bool, int, int, int]]
 

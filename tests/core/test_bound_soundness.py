@@ -22,6 +22,8 @@ from gateway.core.prices import ModelPrice
 from gateway.core.request import ResponseRequest
 from gateway.core.usage import ToolUse, Usage
 
+pytestmark = pytest.mark.usefixtures("full_speed")
+
 BOOK = load_prices()
 NOW_US = 1_795_305_600_000_000  # 2026-11-22
 WRAPPED = {"item": 8, "function": 40, "prompt": 24}  # tokens that the API may add to a text

@@ -14,6 +14,8 @@ from gateway.core.exchange import Basis, Exchange, Outcome
 from tests.fakes.goldens import NAMES, Played, read
 from tests.fakes.told import begun, settled
 
+pytestmark = pytest.mark.usefixtures("full_speed")
+
 PIECE_BYTES = 4096
 STEP_BYTES = 13
 NEAR_BYTES = 40

@@ -12,6 +12,11 @@ from tests.journeys.held import patience
 from tests.journeys.stage import Stage, stage
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unmeasured(full_speed: None) -> None:
+    """Each module's own tests reach its lines."""
+
+
 @pytest.fixture(scope="module")
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     """As `gateway serve` runs; of a module, so that a stage may last as long."""

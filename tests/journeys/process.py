@@ -4,13 +4,15 @@ Beside it a simulator in this event loop, so that a kill of the one never loses 
 """
 
 import asyncio
+import multiprocessing
 import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
@@ -19,30 +21,39 @@ from gateway.adapters import schema
 from gateway.adapters.database import open_engine
 from gateway.adapters.reports import EntryRow, entries
 from gateway.simulator.server import Simulator
+from tests.fakes.nursery import start_gateway
 from tests.journeys.stage import make_key, until
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX = 30
 EXIT_SECONDS_MAX = 30
+LINE_BYTES_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayProcess:
     """One run of `gateway serve`."""
 
-    process: asyncio.subprocess.Process
+    process: ForkServerProcess
+    stdout: Connection  # of plain lines
     port: int
 
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
     def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        os.kill(self.pid, number)
 
     async def exit_code(self) -> int:
-        async with asyncio.timeout(EXIT_SECONDS_MAX):
-            return await self.process.wait()
+        await until(lambda: not self.process.is_alive(), seconds_max=EXIT_SECONDS_MAX)
+        assert self.process.exitcode is not None
+        return self.process.exitcode
 
     def resident_bytes_max(self) -> int:
         """The most memory that it ever had."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         assert found is not None
         return int(found[1]) * 1024
@@ -65,25 +76,19 @@ class ProcessStage:
 
     async def start(self) -> GatewayProcess:
         """Start a gateway on the same state; returns when it takes requests."""
-        with (self.folder / "gateway.log").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "gateway",
-                "serve",
-                "--port",
-                "0",
-                env=self.environment,
-                cwd=self.folder,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-            )
-        assert process.stdout is not None
-        async with asyncio.timeout(START_SECONDS_MAX):
-            line = await process.stdout.readline()
+        stdout, writable = multiprocessing.Pipe(duplex=False)
+        process = start_gateway(
+            *("serve", "--port", "0"),
+            environment=self.environment,
+            folder=self.folder,
+            stdout=writable,
+            stderr=self.folder / "gateway.log",
+        )
+        assert await asyncio.to_thread(stdout.poll, START_SECONDS_MAX), self.log()
+        line = os.read(stdout.fileno(), LINE_BYTES_MAX)
         found = re.search(rb"listening on http://[^:]+:(\d+)/v1", line)
         assert found is not None, self.log()
-        self.started.append(GatewayProcess(process=process, port=int(found[1])))
+        self.started.append(GatewayProcess(process=process, stdout=stdout, port=int(found[1])))
         return self.gateway
 
     def log(self) -> str:
@@ -137,7 +142,7 @@ async def process_stage(
             yield stage
         finally:
             for gateway in stage.started:
-                await _end(gateway.process)
+                await _end(gateway)
             engine.dispose()
 
 
@@ -147,13 +152,13 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask first, so that what ran in it is counted; then insist."""
-    if process.returncode is None:
-        process.terminate()
-        try:
-            async with asyncio.timeout(EXIT_SECONDS_MAX):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+async def _end(gateway: GatewayProcess) -> None:
+    """Ask first; then insist."""
+    gateway.process.terminate()
+    try:
+        await gateway.exit_code()
+    except TimeoutError:
+        gateway.process.kill()
+        await gateway.exit_code()
+    gateway.process.close()
+    gateway.stdout.close()

@@ -40,14 +40,14 @@ def silent(on: ProcessStage) -> Iterator[None]:
 @contextmanager
 def full(on: ProcessStage) -> Iterator[None]:
     """The gateway's files cannot grow beyond what the database's log has now."""
-    pid = on.gateway.process.pid
+    pid = on.gateway.pid
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     size_bytes = (on.folder / "gateway.db-wal").stat().st_size
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, hard))
     try:
         yield
     finally:
-        if on.gateway.process.returncode is None:
+        if on.gateway.process.is_alive():
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 

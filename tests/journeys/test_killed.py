@@ -101,7 +101,7 @@ class Load:
     async def _is_alive(self) -> bool:
         """Whether the gateway that cut an answer off still runs."""
         await asyncio.sleep(REFUSED_SECONDS)
-        return self.on.gateway.process.returncode is None
+        return self.on.gateway.process.is_alive()
 
     def _remember(self, caller: Caller) -> None:
         if caller.ending == "whole" and b"content-length" in caller.head:
