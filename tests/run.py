@@ -45,6 +45,7 @@ def coverage(*words: str) -> tuple[str, ...]:
 
 def main(words: list[str]) -> int:
     os.chdir(ROOT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes would compile it all
     if words not in ([], ["--long"]):
         return subprocess.call((sys.executable, "-m", "pytest", *words))
     subprocess.call(coverage("erase"))
