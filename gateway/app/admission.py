@@ -6,26 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.adapters.chains import READ_SECONDS_MAX
-from gateway.core.admit import (
-    CUT_TAG,
-    POLICY_TAG,
-    Admitted,
-    Change,
-    admit,
-    lowered,
-    require_price,
-    told,
-)
+from gateway.core.admit import CUT_TAG, POLICY_TAG, Admitted, Change, told
 from gateway.core.attribution import attribution
-from gateway.core.bound import Bound, BoundInput, bound, output_that_fits
 from gateway.core.budget import ConcurrencyLimit, Terms
-from gateway.core.exchange import BACKGROUND_TAG, SOONEST, STORE_TAG, Hold
+from gateway.core.decision import Decision, decide
+from gateway.core.endpoints import Endpoint
+from gateway.core.exchange import BACKGROUND_TAG, SOONEST, STORE_TAG, USAGE_TAG, Hold
 from gateway.core.headers import Headers
 from gateway.core.inheritance import Effective, Level
 from gateway.core.ownership import Reference, references, unlisted
-from gateway.core.policy import Policy
 from gateway.core.price_book import PriceBook
-from gateway.core.prices import ModelPrice
 from gateway.core.request import ResponseRequest
 from gateway.core.strict import Json
 from gateway.core.tenant import Tenant
@@ -61,53 +51,6 @@ class MinuteLimits(Protocol):
     """What refuses the requests of a minute that are too many."""
 
     async def admit(self, levels: tuple[Level, ...], *, key_id: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """A request as it may be made, and its worst case; without a price neither can be known."""
-
-    admitted: Admitted
-    policy: Policy
-    price: ModelPrice | None
-    asked: BoundInput
-    bound: Bound | None
-
-    @property
-    def unbounded(self) -> str | None:
-        """What would give the request a bound; None where it has one, or needs none."""
-        if self.policy.unbounded == "allow":
-            return None
-        if self.bound is None:
-            return "The model of this request has no price, so its cost has no upper bound."
-        if not self.bound.unbounded:
-            return None
-        first = self.bound.unbounded[0]
-        return f"The cost of this request has no upper bound: {first.sentence}."
-
-    def bounded_by(self, asked: BoundInput) -> "Decision":
-        """The same with its worst case anew."""
-        worst = None if self.price is None else bound(asked, self.price)
-        return replace(self, asked=asked, bound=worst)
-
-    @property
-    def fits_output(self) -> bool:
-        """Whether its output may be lowered to what a budget has left."""
-        return self.policy.fit == "clamp" and self.price is not None
-
-    def fitted(self, left_pusd: int) -> "Decision | None":
-        """With as much output as this money can pay; None where that is too little."""
-        assert self.price is not None
-        tokens = output_that_fits(self.asked, self.price, left_pusd)
-        if tokens is None:
-            return None
-        admitted = lowered(self.admitted, tokens)
-        asked = replace(
-            self.asked,
-            request=admitted.request,
-            set_by_policy=tuple([change.field for change in admitted.changes]),
-        )
-        return replace(self, admitted=admitted).bounded_by(asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,29 +102,6 @@ class Permit:
         )
 
 
-def decide(
-    body: bytes,
-    *,
-    policy: Policy,
-    book: PriceBook,
-    is_unpriced_allowed: bool,
-    now_us: int,
-) -> Decision:
-    """What a policy makes of a body at a moment. Raises InvalidRequest and its kinds."""
-    admitted = admit(ResponseRequest.parse(body), policy)
-    price = book.find(admitted.request.model, now_us)
-    if policy.unpriced is not None:
-        is_unpriced_allowed = policy.unpriced == "allow"
-    require_price(admitted.request, price, is_unpriced_allowed=is_unpriced_allowed)
-    asked = BoundInput(
-        request=admitted.request,
-        is_unbounded_allowed=policy.unbounded == "allow",
-        set_by_policy=tuple([change.field for change in admitted.changes]),
-    )
-    blank = Decision(admitted=admitted, policy=policy, price=price, asked=asked, bound=None)
-    return blank.bounded_by(asked)
-
-
 class Admission:
     """Applies the policy to a request, prices it at its arrival and finds its worst case."""
 
@@ -196,7 +116,9 @@ class Admission:
         is_unpriced_allowed: bool,
         now_us: Callable[[], int],  # the database's clock: prices and periods go by it
         client_tags: frozenset[str] = frozenset(),  # names of tags that clients may say
+        spares_usage: bool = False,  # whether streams that did not ask for it are spared the usage
     ) -> None:
+        self._spares_usage = spares_usage
         self._client_tags = client_tags
         self._now_us = now_us
         self._prices = prices
@@ -207,7 +129,7 @@ class Admission:
         self._is_unpriced_allowed = is_unpriced_allowed
 
     async def admit(
-        self, body: bytes, *, tenant: Tenant, request_id: str, headers: Headers
+        self, body: bytes, *, endpoint: Endpoint, tenant: Tenant, request_id: str, headers: Headers
     ) -> Permit:
         """The hold that the ledger must make durable.
 
@@ -215,14 +137,14 @@ class Admission:
         NotFound for what is not the tenant's, LedgerUnavailable where nobody can say.
         """
         effective = await self._policies.find(tenant)
-        book = await self._prices.book()
         now_us = self._now_us()
         decision = decide(
             body,
             policy=effective.policy,
-            book=book,
+            book=await self._prices.book(),
             is_unpriced_allowed=self._is_unpriced_allowed,
             now_us=now_us,
+            form=endpoint.form or ResponseRequest,
         )
         await self._minutes.admit(effective.counted, key_id=tenant.key_id)
         if named := references(decision.admitted.request.fields):
@@ -235,7 +157,7 @@ class Admission:
             key_id=tenant.key_id,
             created_at_us=now_us,
             hold_pusd=0 if decision.bound is None else decision.bound.hold_pusd,
-            endpoint="responses",
+            endpoint=endpoint.name,
             model=request.model,
             service_tier=request.service_tier,
             is_stream=request.is_stream,
@@ -243,7 +165,7 @@ class Admission:
             price=decision.price,
             tags={
                 **attribution(headers, request.fields, allowed=self._client_tags),
-                **_tags(admitted),
+                **_tags(admitted, spares_usage=self._spares_usage),
             },
         )
         return Permit(
@@ -277,8 +199,10 @@ def _concurrency(effective: Effective) -> tuple[ConcurrencyLimit, ...]:
     )
 
 
-def _tags(admitted: Admitted) -> dict[str, str]:
+def _tags(admitted: Admitted, *, spares_usage: bool) -> dict[str, str]:
     tags = _policy_tag(admitted.changes)
+    if spares_usage and admitted.asks_usage:
+        tags[USAGE_TAG] = "left_out"
     if not admitted.request.keeps_history:
         tags[CUT_TAG] = "true"
     if admitted.request.is_background:

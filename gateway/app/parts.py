@@ -33,6 +33,7 @@ from gateway.app.holding import Holding
 from gateway.app.metered import Meter
 from gateway.app.notifier import notifier_for
 from gateway.app.passage import Passage
+from gateway.app.passing import Aftercare, Passed
 from gateway.app.proxy import DataPlane
 from gateway.app.readers import Sink
 from gateway.app.reading import Desk
@@ -41,6 +42,7 @@ from gateway.app.relay import Relay
 from gateway.app.takeover import Takeover
 from gateway.config.settings import Settings
 from gateway.core.attribution import tag_names
+from gateway.core.catalogue import visible
 from gateway.core.exchange import Hold
 from gateway.core.life import Life
 from gateway.core.reconciliation import Patience
@@ -134,6 +136,7 @@ class Parts:
                 is_unpriced_allowed=settings.policy.unpriced == "record",
                 now_us=self.ledger.now_us,
                 client_tags=tag_names(settings.attribution.tags),
+                spares_usage=settings.endpoints.chat_usage == "left_out",
             ),
             holding=Holding(ledger=self.ledger, counter=InputCount(self.upstream)),
             relay=self.relay,
@@ -143,7 +146,10 @@ class Parts:
                 policies=self.policies,
                 minutes=self.minutes,
                 ownership=custody,
-                aftercare=custody.aftercare(),
+                aftercare={
+                    **custody.aftercare(),
+                    "models.list": Aftercare(act=self._show_models, is_rewriting=True),
+                },
                 desk=Desk(
                     find=partial(open_hold, self.engine),
                     meter=self.meter,
@@ -158,6 +164,10 @@ class Parts:
                 total_bytes_max=settings.limits.request_total_bytes_max,
             ),
         )
+
+    async def _show_models(self, passed: Passed, body: bytes) -> bytes:
+        effective = await self.policies.find(passed.tenant)
+        return visible(body, effective.policy.models)
 
     def _hear(self, news: News) -> None:
         self.tenants.hear(news)

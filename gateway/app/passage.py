@@ -14,6 +14,7 @@ from gateway.app.passing import Aftercare, Cared, Passed, Passing
 from gateway.app.protocol import Connection
 from gateway.app.reading import Desk, Reading
 from gateway.app.relay import Course, Dispatch, Relay, Send
+from gateway.core.catalogue import require_visible
 from gateway.core.endpoints import Match
 from gateway.core.errors import InvalidRequest
 from gateway.core.strict import Json, strict_object
@@ -49,6 +50,8 @@ class Passage:
         """
         endpoint = passed.match.endpoint
         effective = await self.policies.find(passed.tenant)
+        if (model := passed.match.ids.get("model")) is not None:
+            require_visible(model, effective.policy.models)
         await self.minutes.admit(effective.counted, key_id=passed.tenant.key_id)
         await self.ownership.check(passed.match, _fields(passed), passed.tenant)
         dispatch = Dispatch(

@@ -32,7 +32,7 @@ from gateway.core.errors import (
     UpstreamUnavailable,
     VersionNotServed,
 )
-from gateway.core.request import RULED
+from gateway.core.request import ResponseRequest
 from gateway.core.strict import refuse_query
 from gateway.core.tenant import Tenant
 
@@ -96,7 +96,7 @@ class DataPlane:
         request.tenant = tenant.path
         if match.endpoint.has_body:
             wire.check_media(headers)
-            refuse_query(scope["query_string"], RULED)
+            refuse_query(scope["query_string"], (match.endpoint.form or ResponseRequest).ruled)
         authenticated = time.monotonic()
         body = await incoming.read()
         if match.endpoint.is_metered:
@@ -117,6 +117,7 @@ class DataPlane:
         received = time.monotonic()
         permit = await self._admission.admit(
             body,
+            endpoint=match.endpoint,
             tenant=tenant,
             request_id=request.id,
             headers=headers,

@@ -20,7 +20,7 @@ from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
     from gateway.adapters.standings import Standing
-    from gateway.app.admission import Decision
+    from gateway.core.decision import Decision
     from gateway.core.errors import GatewayError
     from gateway.core.policy import Policy
 
@@ -35,7 +35,7 @@ def simulate(
     config: ConfigOption = None,
 ) -> None:
     """Whether a request would be admitted, what would be held for it, and of which budgets."""
-    from gateway.app.admission import decide
+    from gateway.core.decision import decide
     from gateway.core.errors import InvalidRequest
 
     if tenant and key:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import PrivateAttr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.config import callers, sections
+from gateway.config import callers, sections, surface
 from gateway.config.values import Port, Workers
 from gateway.core.address import is_loopback
 
@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     admin: sections.Admin = sections.Admin()
     ingress: callers.Ingress = callers.Ingress()
     attribution: callers.Attribution = callers.Attribution()
+    endpoints: surface.Endpoints = surface.Endpoints()
     limits: sections.Limits = sections.Limits()
     drain: sections.Drain = sections.Drain()
     reconcile: sections.Reconcile = sections.Reconcile()

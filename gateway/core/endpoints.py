@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
+from gateway.core.chat import ChatRequest
+from gateway.core.embeddings import EmbeddingsRequest
 from gateway.core.errors import NotFound
+from gateway.core.request import Request, ResponseRequest
 
 ROOT = "/v1"
 # What an id may be: no slash, no dot segment, nothing that is still encoded once it was decoded.
@@ -23,7 +26,12 @@ class Endpoint:
     name: str  # as holds and entries know it
     method: str
     template: str  # as metrics know it
-    is_metered: bool = False  # it costs: a hold before it is sent, an entry after
+    form: type[Request] | None = None  # how what costs is read; None: it costs nothing
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether it costs: a hold before it is sent, an entry after."""
+        return self.form is not None
 
     @property
     def has_body(self) -> bool:
@@ -39,8 +47,8 @@ class Match:
     ids: Mapping[str, str] = field(default_factory=dict)  # by their names in the template
 
 
-def _metered(name: str, method: str, path: str) -> Endpoint:
-    return Endpoint(name=name, method=method, template=ROOT + path, is_metered=True)
+def _metered(name: str, path: str, form: type[Request]) -> Endpoint:
+    return Endpoint(name=name, method="POST", template=ROOT + path, form=form)
 
 
 def _passed(name: str, method: str, path: str) -> Endpoint:
@@ -52,7 +60,12 @@ _CONVERSATION = "/conversations/{conversation_id}"
 _ITEM = f"{_CONVERSATION}/items/{{item_id}}"
 
 ENDPOINTS = (
-    _metered("responses", "POST", "/responses"),
+    _metered("responses", "/responses", ResponseRequest),
+    _metered("chat.completions", "/chat/completions", ChatRequest),
+    _metered("embeddings", "/embeddings", EmbeddingsRequest),
+    _passed("moderations", "POST", "/moderations"),  # free upstream, whatever it is given
+    _passed("models.list", "GET", "/models"),
+    _passed("models.retrieve", "GET", "/models/{model}"),
     _passed("responses.input_tokens", "POST", "/responses/input_tokens"),
     _passed("responses.retrieve", "GET", _RESPONSE),
     _passed("responses.delete", "DELETE", _RESPONSE),

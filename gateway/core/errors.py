@@ -90,6 +90,12 @@ class NotFound(GatewayError):
     default_code = "not_found"
 
 
+class ModelNotFound(NotFound):
+    """The model does not exist."""
+
+    default_code = "model_not_found"
+
+
 class RequestTooSlow(GatewayError):
     """The request body stopped coming, or came too slowly; send it again."""
 

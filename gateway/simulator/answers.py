@@ -14,6 +14,7 @@ from gateway.simulator.framing import (
     Segment,
     body_length,
     body_segments,
+    chunk_segments,
     gzipped,
     json_bytes,
     stream_segments,
@@ -23,6 +24,7 @@ from gateway.simulator.wire import Answer
 
 JSON_TYPE = "application/json"
 STREAM_TYPE = "text/event-stream; charset=utf-8"
+MODEL_MISSING = "missing-model"
 RETRIED = frozenset({429, 503})
 
 _CODES = {
@@ -90,7 +92,15 @@ def whole_answer(response: JsonObject, faults: Faults, filler_mib: int, index: i
 def stream_answer(
     events: Iterable[JsonObject], faults: Faults, filler_mib: int, index: int | None
 ) -> Answer:
-    segments: Iterable[Segment] = stream_segments(events, faults, filler_mib)
+    return _streamed(stream_segments(events, faults, filler_mib), faults, index)
+
+
+def chunked_answer(chunks: Iterable[JsonObject], faults: Faults, index: int) -> Answer:
+    """Return a chat completion in its chunks."""
+    return _streamed(chunk_segments(chunks, faults), faults, index)
+
+
+def _streamed(segments: Iterable[Segment], faults: Faults, index: int | None) -> Answer:
     return Answer(
         status=200,
         headers=[*api_headers(STREAM_TYPE), *_encoding(faults)],

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from gateway.simulator.answers import (
+    MODEL_MISSING,
     ApiError,
     error_answer,
     json_answer,
@@ -22,7 +23,8 @@ from gateway.simulator.directive import DirectiveInvalid, JsonObject, find_direc
 from gateway.simulator.faults import NO_FAULTS, Faults, make_faults
 from gateway.simulator.http import Received
 from gateway.simulator.ids import Ids
-from gateway.simulator.oracle import Oracle, Served
+from gateway.simulator.neighbours import NEIGHBOURS, Neighbours
+from gateway.simulator.oracle import Oracle, served_scene
 from gateway.simulator.plan import make_plan
 from gateway.simulator.replay import Replays
 from gateway.simulator.schema import SchemaInvalid
@@ -30,8 +32,10 @@ from gateway.simulator.script import Scene, final_response, first_response, make
 from gateway.simulator.usage import PrefixCache, input_tokens_of
 from gateway.simulator.wire import Answer
 
-MODELS = ("gpt-6-sol", "gpt-5.6", "gpt-5.4", "gpt-5-mini", "gpt-4.1", "gpt-4o", "gpt-4o-mini")
-MODEL_MISSING = "missing-model"
+MODELS = (
+    "gpt-6-sol", "gpt-5.6", "gpt-5.4", "gpt-5-mini", "gpt-4.1", "gpt-4o", "gpt-4o-mini",
+    "text-embedding-3-small", "omni-moderation-latest",
+)  # fmt: skip
 SHAPES: dict[str, type] = {
     "include": list,
     "max_tool_calls": int,
@@ -98,6 +102,9 @@ class Api:
         route = received.method, received.path
         if route == ("POST", RESPONSES):
             return self._create(_body_of(received), request_index)
+        if received.method == "POST" and received.path in NEIGHBOURS:
+            neighbours = Neighbours(oracle=self.oracle, make_stem=self.make_stem, play=self._played)
+            return neighbours.answer(received.path, _body_of(received), request_index)
         if route == ("POST", f"{RESPONSES}/input_tokens"):
             count = input_tokens_of(_body_of(received))
             return json_answer({"object": "response.input_tokens", "input_tokens": count})
@@ -117,6 +124,13 @@ class Api:
 
     def _create(self, body: JsonObject, request_index: int) -> Answer:
         _check(body)
+        played = self._played(body)
+        if isinstance(played, Answer):
+            return played
+        return self._answer_scene(*played, request_index)
+
+    def _played(self, body: JsonObject) -> tuple[Scene, Faults] | Answer:
+        """What is to be told, and how; or the answer that was asked for in its place."""
         directive = find_directive(body)
         words = read_words(directive)
         faults = make_faults(words)
@@ -136,10 +150,10 @@ class Api:
             cache=self._cache,
             hidden_tokens=self._hidden_tokens(body),
         )
-        return self._answer_scene(scene, faults, request_index)
+        return scene, faults
 
     def _answer_scene(self, scene: Scene, faults: Faults, request_index: int) -> Answer:
-        index = self.oracle.generated(_served(scene, request_index))
+        index = self.oracle.generated(served_scene(scene, request_index))
         is_background = bool(scene.body.get("background"))
         if scene.body.get("store") is not False:
             self._keep(scene)
@@ -231,18 +245,6 @@ def _check(body: JsonObject) -> None:
     if not isinstance(limit, int) or limit < OUTPUT_TOKENS_MIN:
         message = f"max_output_tokens is a whole number of at least {OUTPUT_TOKENS_MIN}."
         raise ApiError(400, message, code="integer_below_min_value", param="max_output_tokens")
-
-
-def _served(scene: Scene, request_index: int) -> Served:
-    return Served(
-        request_index=request_index,
-        response_id=scene.ids.response,
-        model=scene.model,
-        service_tier=scene.answered_tier,
-        usage=scene.usage,
-        tool_usage=scene.tool_usage,
-        outcome=scene.status,
-    )
 
 
 def _one_model(name: str) -> Answer:

@@ -7,7 +7,7 @@ come as many segments, so that their bulk never exists as a whole.
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.simulator.directive import JsonObject
 from gateway.simulator.faults import Faults
@@ -36,7 +36,7 @@ def stream_segments(
     if faults.has_bom:
         yield Segment(data=b"\xef\xbb\xbf")
     for number, event in enumerate(events):
-        is_terminal = event["type"] in TERMINAL_TYPES
+        is_terminal = event.get("type") in TERMINAL_TYPES
         if is_terminal and faults.is_without_terminal:
             break
         if faults.has_comments:
@@ -47,6 +47,16 @@ def stream_segments(
         yield from _filled(frame, filler_mib, is_terminal=is_terminal)
     if faults.has_done:
         yield Segment(data=_line_ends(b"data: [DONE]\n\n", faults))
+
+
+def chunk_segments(
+    chunks: Iterable[JsonObject], faults: Faults, filler_mib: int = 0
+) -> Iterator[Segment]:
+    """The same for a chat completion, which `[DONE]` ends."""
+    yield from stream_segments(chunks, replace(faults, has_done=False), filler_mib)
+    if not faults.is_without_terminal:
+        end = b"\n" if faults.is_without_blank_line else b"\n\n"
+        yield Segment(data=_line_ends(b"data: [DONE]" + end, faults), is_terminal=True)
 
 
 def body_segments(body: bytes, filler_mib: int = 0) -> Iterator[Segment]:
@@ -81,7 +91,8 @@ def json_bytes(value: object, *, indent: int | None = None) -> bytes:
 
 
 def _frame(event: JsonObject, faults: Faults, *, is_terminal: bool) -> bytes:
-    name = b"" if faults.is_without_event_lines else b"event: %b\n" % event["type"].encode()
+    is_bare = faults.is_without_event_lines or "type" not in event
+    name = b"" if is_bare else b"event: %b\n" % event["type"].encode()
     end = b"\n" if is_terminal and faults.is_without_blank_line else b"\n\n"
     return name + b"data: " + json_bytes(event) + end
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from gateway.simulator.directive import JsonObject
+from gateway.simulator.script import Scene
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,19 @@ class Served:
     outcome: str  # completed, incomplete or failed
     is_complete: bool = False  # its terminal event, or whole body, was handed to the socket
     body_bytes: int = 0  # handed to the socket
+
+
+def served_scene(scene: Scene, request_index: int) -> Served:
+    """Count a response as it was made."""
+    return Served(
+        request_index=request_index,
+        response_id=scene.ids.response,
+        model=scene.model,
+        service_tier=scene.answered_tier,
+        usage=scene.usage,
+        tool_usage=scene.tool_usage,
+        outcome=scene.status,
+    )
 
 
 class Oracle:

@@ -14,6 +14,7 @@ from gateway.core.admit import CUT_TAG
 from gateway.core.attribution import CLIENT_REQUEST_TAG
 from gateway.core.bound import ITEM_OVERHEAD_TOKENS
 from gateway.core.budget import ConcurrencyLimit
+from gateway.core.endpoints import find
 from gateway.core.errors import InvalidRequest, Unpriced
 from gateway.core.exchange import Hold
 from gateway.core.headers import Headers
@@ -35,6 +36,7 @@ CARD = price()
 SILENT = Policy()
 INPUT_PUSD, OUTPUT_PUSD = 2_000_000, 8_000_000
 OVERHEAD_TOKENS = 64 + ITEM_OVERHEAD_TOKENS
+RESPONSES = find("POST", b"/v1/responses").endpoint
 
 
 async def permitted(  # noqa: PLR0913 - all by name
@@ -60,6 +62,7 @@ async def permitted(  # noqa: PLR0913 - all by name
     )
     return await admission.admit(
         body(**fields),
+        endpoint=RESPONSES,
         tenant=tenant(),
         request_id="req-1",
         headers=headers or [],

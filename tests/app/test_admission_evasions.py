@@ -11,6 +11,7 @@ import pytest
 
 from gateway.app.admission import Admission, Permit
 from gateway.cli.access import now_us
+from gateway.core.endpoints import find
 from gateway.core.errors import InvalidRequest
 from gateway.core.policy import Policy
 from tests.builders import price, tenant
@@ -30,6 +31,7 @@ POLICY = Policy(
     over="deny",
 )
 PRICES = KnownPrices(*(price(name=name) for name in ("cheap", "gpt-test", "dear")))
+RESPONSES = find("POST", b"/v1/responses").endpoint
 
 
 async def permitted(body: bytes) -> Permit:
@@ -42,7 +44,9 @@ async def permitted(body: bytes) -> Permit:
         is_unpriced_allowed=False,
         now_us=now_us,
     )
-    return await admission.admit(body, tenant=tenant(), request_id="req-1", headers=[])
+    return await admission.admit(
+        body, endpoint=RESPONSES, tenant=tenant(), request_id="req-1", headers=[]
+    )
 
 
 def asking(**fields: Any) -> bytes:

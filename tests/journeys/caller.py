@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 Leaving = Literal["fin", "rst"]
 Ending = Literal["", "whole", "cut", "reset"]
 
+RESPONSES = "/v1/responses"
 READ_BYTES_MAX = 1 << 20
 READ_SECONDS_MAX = 60  # no answer of a test takes longer: it hangs
 RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: a close becomes a reset
@@ -48,10 +49,10 @@ class Caller:
     def has_ended(self) -> bool:
         return self.ending != ""
 
-    def ask(self, key: str, asked: dict[str, Any], *more: str) -> None:
-        """Write `POST /v1/responses`; `more` are header lines."""
+    def ask(self, key: str, asked: dict[str, Any], *more: str, path: str = RESPONSES) -> None:
+        """Write a POST; `more` are header lines."""
         content = json.dumps(asked).encode()
-        self.writer.write(request_head(key, len(content), *more) + content)
+        self.writer.write(request_head(key, len(content), *more, path=path) + content)
 
     async def read(self, body_bytes: int | None = None) -> None:
         """Read the head and at least so many bytes of the body; to its end when not told."""
@@ -115,9 +116,9 @@ class Caller:
         return None
 
 
-def request_head(key: str, length: int, *more: str) -> bytes:
+def request_head(key: str, length: int, *more: str, path: str = RESPONSES) -> bytes:
     lines = (
-        "POST /v1/responses HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         "host: gateway",
         f"authorization: Bearer {key}",
         "content-type: application/json",
@@ -129,19 +130,26 @@ def request_head(key: str, length: int, *more: str) -> bytes:
 
 @asynccontextmanager
 async def calling(
-    port: int, key: str, asked: dict[str, Any], *more: str, **options: Any
+    port: int,
+    key: str,
+    asked: dict[str, Any],
+    *more: str,
+    path: str = RESPONSES,
+    **options: Any,
 ) -> AsyncIterator[Caller]:
     """A caller that has sent its request; what is left of it at the end is cut off."""
     caller = await Caller.connect(port, **options)
     try:
-        caller.ask(key, asked, *more)
+        caller.ask(key, asked, *more, path=path)
         yield caller
     finally:
         caller.writer.transport.abort()
 
 
-async def whole_answer(port: int, key: str, asked: dict[str, Any], *more: str) -> Caller:
+async def whole_answer(
+    port: int, key: str, asked: dict[str, Any], *more: str, path: str = RESPONSES
+) -> Caller:
     """Ask and read until the answer ends, however it does."""
-    async with calling(port, key, asked, *more) as caller:
+    async with calling(port, key, asked, *more, path=path) as caller:
         await caller.read()
     return caller

@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.journeys.caller import Caller, whole_answer
 from tests.journeys.stage import Stage, body
@@ -52,6 +52,7 @@ async def replayed(  # noqa: PLR0913 - a recording's fields, all by name
     content_type: str = "text/event-stream; charset=utf-8",
     headers: Sequence[tuple[str, str]] = (),
     is_counted: bool = False,
+    api: str = "responses",
 ) -> str:
     """Play bytes through the gateway, prove that they arrive unchanged; returns the request id."""
     on.simulator.replay(
@@ -63,11 +64,22 @@ async def replayed(  # noqa: PLR0913 - a recording's fields, all by name
         headers=headers,
         is_counted=is_counted,
     )
-    asked = body(f"[sim: replay={name}]", stream="event-stream" in content_type)
-    told = await whole_answer(on.port, on.key, asked)
+    path, asked = asking(api, f"[sim: replay={name}]", is_stream="event-stream" in content_type)
+    told = await whole_answer(on.port, on.key, asked, path=path)
     assert (told.status, told.ending) == (status, "whole"), (name, bytes(told.body[:400]))
     assert bytes(told.body) == data, name
     return header(told, "x-gateway-request-id")
+
+
+def asking(api: str, text: str, *, is_stream: bool) -> tuple[str, dict[str, Any]]:
+    """The path of an API, and a request of it."""
+    if api == "chat":
+        said = [{"role": "user", "content": text}]
+        asked = {"model": "gpt-5-mini", "messages": said, "stream": is_stream}
+        return "/v1/chat/completions", asked
+    if api == "embeddings":
+        return "/v1/embeddings", {"model": "text-embedding-3-small", "input": text}
+    return "/v1/responses", body(text, stream=is_stream)
 
 
 def header(told: Caller, name: str) -> str:
