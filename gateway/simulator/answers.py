@@ -92,15 +92,16 @@ def whole_answer(response: JsonObject, faults: Faults, filler_mib: int, index: i
 def stream_answer(
     events: Iterable[JsonObject], faults: Faults, filler_mib: int, index: int | None
 ) -> Answer:
-    return _streamed(stream_segments(events, faults, filler_mib), faults, index)
+    return live_answer(stream_segments(events, faults, filler_mib), faults, index)
 
 
 def chunked_answer(chunks: Iterable[JsonObject], faults: Faults, index: int) -> Answer:
     """Return a chat completion in its chunks."""
-    return _streamed(chunk_segments(chunks, faults), faults, index)
+    return live_answer(chunk_segments(chunks, faults), faults, index)
 
 
-def _streamed(segments: Iterable[Segment], faults: Faults, index: int | None) -> Answer:
+def live_answer(segments: Iterable[Segment], faults: Faults, index: int | None) -> Answer:
+    """Return a stream whose segments may have times of their own."""
     return Answer(
         status=200,
         headers=[*api_headers(STREAM_TYPE), *_encoding(faults)],

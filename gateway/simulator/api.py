@@ -6,29 +6,32 @@ No sockets here: `server` receives and sends.
 import json
 import secrets
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
 
 from gateway.simulator.answers import (
     MODEL_MISSING,
     ApiError,
     error_answer,
     json_answer,
+    live_answer,
     stream_answer,
     whole_answer,
 )
+from gateway.simulator.conversations import Conversations
 from gateway.simulator.directive import DirectiveInvalid, JsonObject, find_directive, read_words
-from gateway.simulator.faults import NO_FAULTS, Faults, make_faults
+from gateway.simulator.faults import Faults, make_faults
 from gateway.simulator.http import Received
 from gateway.simulator.ids import Ids
+from gateway.simulator.listing import input_items
 from gateway.simulator.neighbours import NEIGHBOURS, Neighbours
 from gateway.simulator.oracle import Oracle, served_scene
 from gateway.simulator.plan import make_plan
 from gateway.simulator.replay import Replays
 from gateway.simulator.schema import SchemaInvalid
 from gateway.simulator.script import Scene, final_response, first_response, make_scene, tell
+from gateway.simulator.stored import Shelf
 from gateway.simulator.usage import PrefixCache, input_tokens_of
 from gateway.simulator.wire import Answer
 
@@ -45,34 +48,10 @@ SHAPES: dict[str, type] = {
     "text": dict,
     "tools": list,
 }
-STORED_MAX = 4096
 OUTPUT_TOKENS_MIN = 16
 STEM_BYTES = 25
 RESPONSES = "/v1/responses"
-
-
-@dataclass(slots=True)
-class Stored:
-    """A response that can be asked for again."""
-
-    scene: Scene
-    polls_left: int
-    missing_left: int
-    is_cancelled: bool = False
-
-    def is_missing(self) -> bool:
-        """Whether a read does not find it yet: it may be kept only when it has ended."""
-        self.missing_left -= 1
-        return self.missing_left >= 0
-
-    def now(self) -> JsonObject:
-        """Return the response as a read finds it; reads bring it on, its own stream or not."""
-        if self.is_cancelled:
-            return first_response(self.scene, "cancelled")
-        if self.polls_left > 0:
-            self.polls_left -= 1
-            return first_response(self.scene)
-        return final_response(self.scene)
+CONVERSATIONS = "/v1/conversations"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,8 +62,13 @@ class Api:
     clock: Callable[[], float] = time.time
     make_stem: Callable[[], str] = lambda: secrets.token_hex(STEM_BYTES)
     _cache: PrefixCache = field(default_factory=PrefixCache)
-    _stored: OrderedDict[str, Stored] = field(default_factory=OrderedDict)
     _refusals: Counter[str] = field(default_factory=Counter)
+    _shelf: Shelf = field(init=False)
+    _conversations: Conversations = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shelf = Shelf(self.clock)
+        self._conversations = Conversations(clock=self.clock, make_stem=self.make_stem)
 
     def answer(self, received: Received, request_index: int) -> Answer:
         try:
@@ -108,12 +92,18 @@ class Api:
         if route == ("POST", f"{RESPONSES}/input_tokens"):
             count = input_tokens_of(_body_of(received))
             return json_answer({"object": "response.input_tokens", "input_tokens": count})
+        if route == ("POST", f"{RESPONSES}/compact"):
+            return self._compact(_body_of(received), request_index)
         if route == ("GET", "/v1/models"):
             return json_answer({"object": "list", "data": [_model(name) for name in MODELS]})
         if received.method == "GET" and received.path.startswith("/v1/models/"):
             return _one_model(received.path.rpartition("/")[2])
         if received.path.startswith(f"{RESPONSES}/"):
-            return self._stored_response(received)
+            name, _, action = received.path.removeprefix(f"{RESPONSES}/").partition("/")
+            return self._shelf.answer(received, name, action)
+        if f"{received.path}/".startswith(f"{CONVERSATIONS}/"):
+            given = _body_of(received) if received.body else {}
+            return self._conversations.answer(received, given)
         raise ApiError(404, f"There is nothing at {received.method} {received.path}")
 
     def _authenticate(self, received: Received) -> None:
@@ -129,10 +119,28 @@ class Api:
             return played
         return self._answer_scene(*played, request_index)
 
-    def _played(self, body: JsonObject) -> tuple[Scene, Faults] | Answer:
+    def _compact(self, body: JsonObject, request_index: int) -> Answer:
+        _check(body)
+        played = self._played(body, kind="compaction")
+        if isinstance(played, Answer):
+            return played
+        scene, faults = played
+        index = self.oracle.generated(served_scene(scene, request_index))
+        final = final_response(scene)
+        kept = [one for one in input_items(body, scene.ids) if one.get("role") == "user"]
+        compacted = {
+            "id": final["id"],
+            "object": "response.compaction",
+            "created_at": final["created_at"],
+            "output": [*kept, *(one for one in final["output"] if one["type"] == "compaction")],
+            "usage": scene.usage,
+        }
+        return whole_answer(compacted, faults, 0, index)
+
+    def _played(self, body: JsonObject, **usual: str) -> tuple[Scene, Faults] | Answer:
         """What is to be told, and how; or the answer that was asked for in its place."""
         directive = find_directive(body)
-        words = read_words(directive)
+        words = {**usual, **read_words(directive)}
         faults = make_faults(words)
         if faults.status != 200 and self._is_refused(directive, faults):  # noqa: PLR2004 - success
             error = ApiError(
@@ -154,10 +162,12 @@ class Api:
 
     def _answer_scene(self, scene: Scene, faults: Faults, request_index: int) -> Answer:
         index = self.oracle.generated(served_scene(scene, request_index))
+        self._conversations.gather(scene)
         is_background = bool(scene.body.get("background"))
-        if scene.body.get("store") is not False:
-            self._keep(scene)
+        stored = None if scene.body.get("store") is False else self._shelf.keep(scene)
         if scene.body.get("stream"):
+            if stored is not None and scene.plan.takes_seconds:
+                return live_answer(stored.live(), faults, index)
             return stream_answer(tell(scene), faults, scene.plan.huge_mib, index)
         if is_background:
             return whole_answer(first_response(scene, "queued"), faults, 0, index)
@@ -168,10 +178,13 @@ class Api:
         return not faults.refusals_max or self._refusals[directive] <= faults.refusals_max
 
     def _hidden_tokens(self, body: JsonObject) -> int:
+        conversation = self._conversations.find(body.get("conversation"))
+        if conversation is not None:
+            return conversation.tokens
         before = body.get("previous_response_id")
         if before is None:
             return 0
-        stored = self._stored.get(str(before))
+        stored = self._shelf.find(str(before))
         if stored is None:
             message = f"The simulator has no response {before!r}."
             raise ApiError(
@@ -180,39 +193,6 @@ class Api:
         usage = stored.scene.usage
         total = usage.get("total_tokens") if isinstance(usage, dict) else 0
         return total if isinstance(total, int) else 0
-
-    def _keep(self, scene: Scene) -> None:
-        self._stored[scene.ids.response] = Stored(
-            scene=scene, polls_left=scene.plan.polls, missing_left=scene.plan.missing
-        )
-        while len(self._stored) > STORED_MAX:
-            self._stored.popitem(last=False)
-
-    def _stored_response(self, received: Received) -> Answer:
-        name, _, action = received.path.removeprefix(f"{RESPONSES}/").partition("/")
-        stored = self._stored.get(name)
-        if stored is None or stored.is_missing():
-            raise ApiError(404, f"The simulator has no response {name!r}.")
-        if (received.method, action) == ("DELETE", ""):
-            del self._stored[name]
-            return json_answer({"id": name, "object": "response", "deleted": True})
-        if (received.method, action) == ("POST", "cancel"):
-            stored.is_cancelled = stored.polls_left > 0
-            return json_answer(stored.now())
-        if (received.method, action) == ("GET", ""):
-            return _told_again(stored, parse_qs(received.query))
-        raise ApiError(404, f"There is nothing at {received.method} {received.path}")
-
-
-def _told_again(stored: Stored, query: dict[str, list[str]]) -> Answer:
-    if query.get("stream", [""])[0] != "true":
-        return json_answer(stored.now())
-    wanted = query.get("starting_after", ["-1"])[0]
-    if not wanted.removeprefix("-").isdecimal():
-        raise ApiError(400, "That is no sequence number.", param="starting_after")
-    after = int(wanted)
-    events = (event for event in tell(stored.scene) if event["sequence_number"] > after)
-    return stream_answer(events, NO_FAULTS, stored.scene.plan.huge_mib, None)
 
 
 def _body_of(received: Received) -> JsonObject:
@@ -239,6 +219,8 @@ def _check(body: JsonObject) -> None:
             raise ApiError(400, f"{name} is of the wrong type.", code="invalid_type", param=name)
     if not all(isinstance(tool, dict) for tool in body.get("tools") or []):
         raise ApiError(400, "A tool is not an object.", code="invalid_type", param="tools")
+    if body.get("background") and body.get("store") is False:
+        raise ApiError(400, "Background responses have to be stored.", param="background")
     limit = body.get("max_output_tokens")
     if limit is None:
         return

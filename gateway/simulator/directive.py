@@ -14,7 +14,7 @@ Words = dict[str, str]
 
 SCRIPT_WORDS = """
     kind output reasoning searches reason when code message flat keepalive usage tier snapshot
-    huge huge_where replay polls missing calls partials arguments
+    huge huge_where replay polls missing takes calls partials arguments
 """
 FAULT_WORDS = """
     cut reset stall slow pace split crlf cr bom comment no_terminal no_blank_line done garbage

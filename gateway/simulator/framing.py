@@ -28,6 +28,7 @@ class Segment:
     is_first: bool = True  # of its event
     is_last: bool = True
     is_terminal: bool = False
+    due_at: float | None = None  # not to be sent before, in Unix seconds
 
 
 def stream_segments(

@@ -50,6 +50,7 @@ class Plan:
     huge_where: str = "delta"
     replay: str = ""
     polls: int = 0  # reads that still find it in progress
+    takes_seconds: float = 0.0  # that it is at work in the background
     missing: int = 0  # reads that do not find it yet, before those
 
     def __post_init__(self) -> None:
@@ -97,9 +98,21 @@ def make_plan(body: JsonObject, words: Words) -> Plan:
         huge_mib=whole_number(words, "huge"),
         huge_where=words.get("huge_where", "delta"),
         replay=words.get("replay", ""),
-        polls=whole_number(words, "polls", 1 if body.get("background") else 0),
+        polls=whole_number(words, "polls", _polls(body, words)),
+        takes_seconds=_takes_seconds(body, words),
         missing=whole_number(words, "missing"),
     )
+
+
+def _polls(body: JsonObject, words: Words) -> int:
+    return 1 if body.get("background") and "takes" not in words else 0
+
+
+def _takes_seconds(body: JsonObject, words: Words) -> float:
+    takes = words.get("takes", "0")
+    if not takes.replace(".", "", 1).isdecimal():
+        raise DirectiveInvalid(f"the simulator cannot work for {takes!r} seconds")
+    return float(takes) if body.get("background") else 0.0
 
 
 def tools_of(body: JsonObject, kind: str) -> list[JsonObject]:

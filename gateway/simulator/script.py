@@ -203,6 +203,7 @@ def _response(scene: Scene, status: str, changes: JsonObject) -> JsonObject:
         "truncation": body.get("truncation", "disabled"),
         "usage": None,
         **_echoed(body, ("user",)),
+        **_conversation(body),
         "metadata": _dict(body, "metadata"),
     }
     return {**fields, **changes}
@@ -215,6 +216,13 @@ def _echoed(body: JsonObject, names: tuple[str, ...]) -> JsonObject:
 def _dict(body: JsonObject, name: str) -> JsonObject:
     found = body.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _conversation(body: JsonObject) -> JsonObject:
+    named = body.get("conversation")
+    if named is None:
+        return {}
+    return {"conversation": named if isinstance(named, dict) else {"id": named}}
 
 
 def _tool(tool: JsonObject) -> JsonObject:

@@ -5,6 +5,7 @@ import fcntl
 import socket
 import struct
 import termios
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -89,6 +90,8 @@ class Sender:
         for segment in self.answer.segments:
             if delay and segment.is_first:
                 await asyncio.sleep(delay)
+            if segment.due_at is not None:
+                await asyncio.sleep(segment.due_at - time.time())
             if segment.is_terminal and segment.is_first:
                 self._place_stops(self._fed_bytes, is_terminal=True)
                 await self._act_here()
