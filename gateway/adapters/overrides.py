@@ -14,7 +14,8 @@ from gateway.adapters import schema
 from gateway.adapters.changes import PRICE, record_change
 from gateway.adapters.clock import database_us
 from gateway.adapters.database import write_transaction
-from gateway.adapters.pricefile import PriceFileInvalid, cards_of
+from gateway.adapters.price_format import PriceFileInvalid
+from gateway.adapters.pricefile import cards_of
 from gateway.core.layers import DATABASE, Override, version_of
 from gateway.core.prices import ModelPrice
 

@@ -5,6 +5,7 @@ its place. Entries whose usage is not known stay as they are: a price cannot hel
 truth that comes late (`corrections`).
 """
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +29,9 @@ from gateway.adapters.rows import (
 )
 from gateway.adapters.work import Held, Work
 from gateway.core.budget import Account, Budget, Leg
-from gateway.core.cost import Cost
+from gateway.core.cost import WINDOW_UNPRICED, Cost
 from gateway.core.errors import GatewayError
-from gateway.core.exchange import Basis
+from gateway.core.exchange import Basis, window_in
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice
 
@@ -112,10 +113,13 @@ def _priced(entry: RowMapping, book: PriceBook) -> Repriced | tuple[str, str]:
     model = entry["served_model"] or entry["model"]
     if entry["unpriced_use"] is None or entry["basis"] not in _KNOWN:
         return model, USAGE_UNKNOWN
-    price = book.find(model, entry["created_at_us"])
+    window = window_in(json.loads(entry["tags"]))
+    price = book.find(model, entry["created_at_us"], window=window)
     if price is None:
-        return model, MODEL_UNPRICED
+        return model, MODEL_UNPRICED if window is None else WINDOW_UNPRICED
     usage, tools = use_from_text(entry["unpriced_use"])
+    if tools.images is not None:
+        price = book.with_images(price, entry["created_at_us"])
     cost = price.cost(usage=usage, tools=tools, service_tier=entry["service_tier"])
     if cost.cost_pusd is None:
         return model, cost.problem or MODEL_UNPRICED

@@ -16,7 +16,8 @@ from gateway.core.budget import Leg
 from gateway.core.cost import CostLine
 from gateway.core.exchange import Exchange, Hold
 from gateway.core.pinned import price_from_json, price_to_json
-from gateway.core.usage import ToolUse, Usage
+from gateway.core.tool_use import ToolUse
+from gateway.core.usage import Usage
 
 Value = str | int | bytes | None
 Row = tuple[Value, ...]

@@ -17,10 +17,7 @@ from gateway.core.inheritance import Effective, Level
 from gateway.core.ownership import Reference, references, unlisted
 from gateway.core.price_book import PriceBook
 from gateway.core.request import ResponseRequest
-from gateway.core.strict import Json
 from gateway.core.tenant import Tenant
-
-WINDOW_CHARACTERS_MAX = 16
 
 
 class PolicySource(Protocol):
@@ -206,16 +203,10 @@ def _tags(admitted: Admitted, *, spares_usage: bool) -> dict[str, str]:
     if not admitted.request.keeps_history:
         tags[CUT_TAG] = "true"
     if admitted.request.is_background:
-        tags[BACKGROUND_TAG] = _window(admitted.request.fields.get("background_options"))
+        tags[BACKGROUND_TAG] = admitted.request.window or SOONEST
     elif admitted.request.is_stored is False:
         tags[STORE_TAG] = "false"
     return tags
-
-
-def _window(options: Json) -> str:
-    """Within how long a response in the background is wanted: the answer does not say it again."""
-    window = options.get("completion_window") if isinstance(options, dict) else None
-    return SOONEST if window is None else str(window)[:WINDOW_CHARACTERS_MAX]
 
 
 def _policy_tag(changes: tuple[Change, ...]) -> dict[str, str]:

@@ -54,10 +54,9 @@ def tenants_for(settings: Settings, engine: Engine) -> Tenants:
 
 def rules_for(settings: Settings, engine: Engine) -> RulesCache:
     """Policies and prices in force. Raises PriceFileInvalid."""
-    own = settings.prices.file
     return RulesCache(
         engine=engine,
-        files=load_prices(*([] if own is None else [own])),
+        files=load_prices(settings.prices.file, region=settings.upstream.region),
         stale_seconds_max=settings.keys.stale_seconds_max,
     )
 

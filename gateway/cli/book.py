@@ -19,7 +19,7 @@ def book_in_force(config: Path | None) -> "PriceBook":
 
     settings = settings_from(config)
     try:
-        book = files_book(settings.prices.file)
+        book = files_book(settings.prices.file, region=settings.upstream.region)
     except CheckFailed as invalid:
         raise SettingsRefused(str(invalid)) from None
     if not has_database(settings):
@@ -30,11 +30,12 @@ def book_in_force(config: Path | None) -> "PriceBook":
         return overlaid(book, overrides_in(connection))
 
 
-def files_book(file: Path | None) -> "PriceBook":
-    """The built-in book with a file laid over it. Raises CheckFailed."""
-    from gateway.adapters.pricefile import PriceFileInvalid, load_prices
+def files_book(file: Path | None, *, region: str | None = None) -> "PriceBook":
+    """The built-in book with a file laid over it, at a region's prices. Raises CheckFailed."""
+    from gateway.adapters.price_format import PriceFileInvalid
+    from gateway.adapters.pricefile import load_prices
 
     try:
-        return load_prices(*([file] if file else []))
+        return load_prices(file, region=region)
     except PriceFileInvalid as invalid:
         raise CheckFailed(str(invalid)) from None

@@ -158,7 +158,8 @@ def _check(entries: "list[EntryRow]", stage: "Stage") -> None:
 def _served_costs_pusd(simulator_url: str) -> list[int]:
     """What each response that the simulator generated costs by the price book."""
     from gateway.adapters.pricefile import load_prices
-    from gateway.core.usage import tool_use_from, usage_from
+    from gateway.core.tool_use import tool_use_from
+    from gateway.core.usage import usage_from
 
     book = load_prices()
     url = simulator_url.removesuffix("/v1") + "/__sim/served"
@@ -171,7 +172,7 @@ def _served_costs_pusd(simulator_url: str) -> list[int]:
             raise CommandStopped(f"the price book has no {one['model']}")
         usage = usage_from(one["usage"])
         assert usage is not None
-        tools = tool_use_from(one["tool_usage"], {})
+        tools = tool_use_from(one["tool_usage"], {}, ())
         cost = price.cost(usage=usage, tools=tools, service_tier=one["service_tier"])
         assert cost.cost_pusd is not None
         costs.append(cost.cost_pusd)

@@ -159,7 +159,8 @@ def disk(settings: "Settings") -> list[Finding]:
 
 def prices(settings: "Settings") -> list[Finding]:
     """The book loads, and is not old."""
-    from gateway.adapters.pricefile import PriceFileInvalid, load_prices
+    from gateway.adapters.price_format import PriceFileInvalid
+    from gateway.adapters.pricefile import load_prices
 
     try:
         book = load_prices(settings.prices.file)

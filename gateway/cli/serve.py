@@ -48,7 +48,7 @@ def _serve(
     settings: "Settings", listeners: list[socket], worker: "server.Worker | None" = None
 ) -> None:
     from gateway.adapters.minutes import StoreUnusable
-    from gateway.adapters.pricefile import PriceFileInvalid
+    from gateway.adapters.price_format import PriceFileInvalid
     from gateway.adapters.upstream import CaFileUnusable
     from gateway.adapters.webhook import WebhookUnusable
     from gateway.app import server

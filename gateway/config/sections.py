@@ -20,6 +20,7 @@ from gateway.config.values import (
     http_address,
     store_address,
 )
+from gateway.core.region import region_of
 
 
 class Database(Section):
@@ -69,18 +70,18 @@ class Upstream(Section):
     @field_validator("base_url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-        host = urlsplit(http_address(url)).hostname or ""
-        if host.endswith(".api.openai.com"):
-            raise ValueError(
-                "is a regional endpoint, whose uplift the price book does not know yet: "
-                "every cost would be too low; use https://api.openai.com/v1"
-            )
+        region_of(urlsplit(http_address(url)).hostname or "")  # one that is not known is refused
         return url.rstrip("/")
 
     @field_validator("proxy_url")
     @classmethod
     def _is_proxy(cls, url: str | None) -> str | None:
         return None if url is None else http_address(url, has_userinfo=True)
+
+    @property
+    def region(self) -> str | None:
+        """The region of a regional endpoint, where some models cost more."""
+        return region_of(urlsplit(self.base_url).hostname or "")
 
     @model_validator(mode="after")
     def _has_one_key(self) -> Self:

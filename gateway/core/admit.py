@@ -81,6 +81,12 @@ def lowered(admitted: Admitted, output_tokens: int) -> Admitted:
 def require_price(request: Request, price: ModelPrice | None, *, is_unpriced_allowed: bool) -> None:
     """Raise Unpriced where the cost of a request could not be known."""
     if price is None and not is_unpriced_allowed:
+        if request.window is not None:
+            raise Unpriced(
+                f"No price is known for {request.model!r} with the completion window "
+                f"{request.window!r}: send the request without it.",
+                param="background_options",
+            )
         raise Unpriced(
             f"No price is known for the model {request.model!r}, so its cost could not be "
             "accounted for. Ask for a model listed by `gateway prices list`, or have the "

@@ -12,9 +12,11 @@ from msgspec import Raw, Struct
 from gateway.core.chat import searches
 from gateway.core.facts import Facts
 from gateway.core.observation import COMPLETED, INCOMPLETE, Observation, observe
-from gateway.core.skim import Node, Skimmer
+from gateway.core.paths import Node
+from gateway.core.skim import Skimmer
 from gateway.core.skimmed import Skimmed
-from gateway.core.usage import NO_TOOLS, ToolUse, Usage, UsageInvalid, usage_from
+from gateway.core.tool_use import NO_TOOLS, ToolUse
+from gateway.core.usage import Usage, UsageInvalid, usage_from
 
 CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _SEARCHED = ToolUse(web_searches=1)  # a model that searches does so once, and says nothing of it
@@ -61,7 +63,7 @@ _decode = msgspec.json.Decoder().decode
 _decode_said = msgspec.json.Decoder(Said).decode
 
 _WORDS = ("id", "object", "model", "service_tier")
-_CHOICE = Node("choices[]", {"finish_reason": Node("choices[].type")})
+_CHOICE = Node("choices[]", {"finish_reason": Node("choices[].finish_reason")})
 TREE = Node(
     "",
     {
@@ -91,7 +93,7 @@ def said_from(found: Skimmed | None) -> Said | None:
         return None
     choices = [
         Choice(index=place, finish_reason=_word(_value(kind)), delta={"content": True})
-        for place, (kind, _) in enumerate(found.items)
+        for place, (kind,) in enumerate(found.items.get("choices", {}))
     ]
     id_, object_, model, tier = (_word(_value(found.values.get(name, b""))) for name in _WORDS)
     return Said(

@@ -55,7 +55,7 @@ def reachable(
                 service_tier=name,
                 is_long_context=is_long,
                 input_pusd=_dearest_input(rates, may_keep_12h=may_keep_12h),
-                output_pusd=rates.output or 0,
+                output_pusd=_dearest(rates.output, rates.audio_output, rates.image_output),
             )
             for is_long, rates in rows
             if rates is not None
@@ -75,8 +75,13 @@ def _rows(tier: TierRates | None, *, is_long_context: bool) -> list[tuple[bool, 
 
 def _dearest_input(rates: Rates, *, may_keep_12h: bool) -> int:
     written_12h = rates.cache_write_12h if may_keep_12h else None
-    prices = (rates.input, rates.cached, rates.cache_write, written_12h)
-    return max(unit or 0 for unit in prices)
+    text = (rates.input, rates.cached, rates.cache_write, written_12h)
+    other = (rates.audio, rates.audio_cached, rates.image, rates.image_cached)
+    return _dearest(*text, *other)
+
+
+def _dearest(*units: int | None) -> int:
+    return max(unit or 0 for unit in units)
 
 
 def _undercut(prices: list[Dearest]) -> tuple[Dearest, ...]:

@@ -12,6 +12,7 @@ from gateway.core.policy import Policy
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice
 from gateway.core.request import Request, ResponseRequest
+from gateway.core.tool_use import IMAGE_TOOL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,9 @@ def decide(
 ) -> Decision:
     """What a policy makes of a body at a moment. Raises InvalidRequest and its kinds."""
     admitted = admit(form.parse(body), policy)
-    price = book.find(admitted.request.model, now_us)
+    price = book.find(admitted.request.model, now_us, window=admitted.request.window)
+    if price is not None and IMAGE_TOOL in admitted.request.hosted_tools:
+        price = book.with_images(price, now_us)
     if policy.unpriced is not None:
         is_unpriced_allowed = policy.unpriced == "allow"
     require_price(admitted.request, price, is_unpriced_allowed=is_unpriced_allowed)

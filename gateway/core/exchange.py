@@ -4,13 +4,15 @@
 at the end. Not here: how one becomes the other (`core.life`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.core.budget import Leg
 from gateway.core.cost import CostLine
 from gateway.core.prices import ModelPrice
-from gateway.core.usage import NO_TOOLS, ToolUse, Usage
+from gateway.core.tool_use import NO_TOOLS, ToolUse
+from gateway.core.usage import Usage
 
 STORE_TAG = "gw_store"  # "false" where the request asked the upstream not to keep its response
 # Of a hold whose response outlives its connection: within how long it is wanted, as asked.
@@ -70,8 +72,7 @@ class Hold:
     @property
     def background_window(self) -> str | None:
         """The completion window that was asked for, where it has a price of its own."""
-        window = self.tags.get(BACKGROUND_TAG)
-        return None if window == SOONEST else window
+        return window_in(self.tags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,3 +147,9 @@ def void(hold: Hold, at_us: int, *, reason: str) -> Exchange:
         cost_pusd=0,
         reason=reason,
     )
+
+
+def window_in(tags: Mapping[str, str]) -> str | None:
+    """The completion window that a response was asked for with; None for the soonest."""
+    window = tags.get(BACKGROUND_TAG)
+    return None if window == SOONEST else window

@@ -4,14 +4,18 @@ Here: which paths are looked for, how a document in memory is read, and what the
 here: documents that pass in pieces (`skim`), or when a stream has ended (`observer`).
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE, Node, Skimmer
+from gateway.core.paths import Node
+from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE, Skimmer
 from gateway.core.skimmed import Skimmed
-from gateway.core.usage import NO_TOOLS, ToolUse, Usage, UsageInvalid, tool_use_from, usage_from
+from gateway.core.tool_use import NO_TOOLS, Item, Tool, ToolUse, tool_use_from
+from gateway.core.usage import Usage, UsageInvalid, usage_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +37,6 @@ class Facts:
     container_ids: tuple[str, ...] = ()  # that tools ran in, who may not have been asked for
 
 
-class _Item(Struct):
-    type: Raw = Raw()
-    action: Raw = Raw()
-    id: Raw = Raw()
-    container_id: Raw = Raw()
-    environment: Raw = Raw()
-
-
 class _Response(Struct):
     id: Raw = Raw()
     object: Raw = Raw()
@@ -52,6 +48,7 @@ class _Response(Struct):
     error: Raw = Raw()
     incomplete_details: Raw = Raw()
     output: Raw = Raw()
+    tools: Raw = Raw()
 
 
 class _Event(Struct):
@@ -74,15 +71,14 @@ class _Opening(Struct):
 
 
 _EVENT_LEAVES = ("type", "error", "code")
-_RESPONSE_LEAVES = tuple(name for name in _Response.__struct_fields__ if name != "output")
+_ARRAYS = ("output", "tools")
+_RESPONSE_LEAVES = tuple(name for name in _Response.__struct_fields__ if name not in _ARRAYS)
 _decode = msgspec.json.Decoder().decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_typed = msgspec.json.Decoder(_Typed).decode
 _decode_opening = msgspec.json.Decoder(_Opening).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
-_decode_items = msgspec.json.Decoder(list[Raw]).decode
-_decode_item = msgspec.json.Decoder(_Item).decode
-_decode_name = msgspec.json.Decoder(str).decode
+_decode_elements = msgspec.json.Decoder(list[Raw]).decode
 
 
 def skim(document: bytes, *, is_event: bool) -> Skimmed | None:
@@ -140,7 +136,7 @@ def facts_from(found: Skimmed, *, is_event: bool) -> Facts:
         is_usage_invalid=is_invalid,
         tools=_tools(found, prefix),
         reason=_reason(found, prefix),
-        has_output=bool(found.items),
+        has_output=f"{prefix}output" in found.items,
         item_ids=_texts(found.names),
         container_ids=_texts(found.containers),
     )
@@ -154,11 +150,17 @@ def _usage(raw: bytes | None) -> tuple[Usage | None, bool]:
 
 
 def _tools(found: Skimmed, prefix: str) -> ToolUse:
-    items: dict[tuple[str, str], int] = {}
-    for (kind, action), count in found.items.items():
-        key = (_as_text(_value(kind)) or "", _as_text(_value(action)) or "")
-        items[key] = items.get(key, 0) + count
-    return tool_use_from(_value(found.values.get(f"{prefix}tool_usage", b"")), items)
+    made, given = (found.items.get(f"{prefix}{name}", {}) for name in _ARRAYS)
+    items: dict[Item, int] = {}
+    for element, count in made.items():
+        item = Item(*map(_word, element))
+        items[item] = items.get(item, 0) + count
+    tools = tuple([Tool(*map(_word, element)) for element in given])
+    return tool_use_from(_value(found.values.get(f"{prefix}tool_usage", b"")), items, tools)
+
+
+def _word(raw: bytes) -> str:
+    return (_as_text(_value(raw)) or "") if raw else ""
 
 
 def _reason(found: Skimmed, prefix: str) -> str | None:
@@ -209,16 +211,36 @@ def _take(found: Skimmed, struct: Struct, names: tuple[str, ...], prefix: str) -
 
 def _take_response(found: Skimmed, response: _Response, prefix: str) -> None:
     _take(found, response, _RESPONSE_LEAVES, prefix)
-    if _is_a(response.output, b"["):
-        for element in _decode_items(response.output):
-            item = _item_in(element)
-            found.count(bytes(item.type), bytes(_item_in(item.action).type))
-            container = bytes(item.container_id) or bytes(_item_in(item.environment).container_id)
-            found.name(bytes(item.id), container)
+    for name in _ARRAYS:
+        array: Raw = getattr(response, name)
+        if _is_a(array, b"["):
+            element = _ELEMENTS[name]
+            for each in _decode_elements(array):
+                _take_element(found, prefix + name, each, element)
 
 
-def _item_in(raw: Raw) -> _Item:
-    return _decode_item(raw) if _is_a(raw, b"{") else _Item()
+def _take_element(found: Skimmed, array: str, raw: Raw, element: Node) -> None:
+    values = dict(_below(raw, element))
+    if element.has_id:
+        container = values[f"{element.path}.container_id"]
+        elsewhere = values[f"{element.path}.environment.container_id"]
+        found.name(array, values.pop(f"{element.path}.id"), container or elsewhere)
+    found.count(array, tuple(values.values()))
+
+
+def _below(raw: Raw, node: Node) -> Iterator[tuple[str, bytes]]:
+    """The values of an element that the walk would keep, by place, in its order."""
+    names = node.children or {}
+    fields = _DECODE[node.path](raw) if _is_a(raw, b"{") else None
+    for name, child in names.items():
+        value: Raw = getattr(fields, name, _ABSENT)
+        if child.children is None:
+            is_small = len(memoryview(value)) <= KEPT_BYTES_MAX
+            yield child.path, bytes(value) if is_small else UNREADABLE
+        else:
+            is_whole = _is_a(value, b"{") or _is_a(value, b"[")
+            yield child.path, b"" if is_whole else bytes(value)
+            yield from _below(value, child)
 
 
 def _is_a(raw: Raw, opening: bytes) -> bool:
@@ -230,15 +252,47 @@ def _object(path: str, leaves: tuple[str, ...], **branches: Node) -> Node:
     return Node(path, {**{name: Node(prefix + name) for name in leaves}, **branches})
 
 
-def _response_node(path: str) -> Node:
-    output = f"{path}.output" if path else "output"
-    action = _object(f"{output}[].action", ("type",))
-    environment = _object(f"{output}[].environment", ("container_id",))
-    item = _object(
-        f"{output}[]", ("type", "id", "container_id"), action=action, environment=environment
+def _item_node(path: str) -> Node:
+    """What is read of an output item, in the order of `Item`."""
+    return _object(
+        path,
+        ("id", "type", "status", "container_id"),
+        action=_object(f"{path}.action", ("type",)),
+        environment=_object(f"{path}.environment", ("type", "container_id")),
     )
-    return _object(path, _RESPONSE_LEAVES, output=Node(output, element=item))
 
+
+def _tool_node(path: str) -> Node:
+    """What is read of a tool that the response repeats, in the order of `Tool`."""
+    return _object(
+        path,
+        ("type", "model", "output_format"),
+        container=_object(f"{path}.container", ("memory_limit",)),
+        environment=_object(f"{path}.environment", ("type", "memory_limit")),
+    )
+
+
+def _response_node(path: str) -> Node:
+    prefix = f"{path}." if path else ""
+    return _object(
+        path,
+        _RESPONSE_LEAVES,
+        output=Node(f"{prefix}output", element=_item_node(f"{prefix}output[]")),
+        tools=Node(f"{prefix}tools", element=_tool_node(f"{prefix}tools[]")),
+    )
+
+
+def _decoders(node: Node) -> Iterator[tuple[str, Callable[[Raw], Any]]]:
+    if node.children is not None:
+        fields = [(name, Raw, Raw()) for name in node.children]
+        yield node.path, msgspec.json.Decoder(msgspec.defstruct("Fields", fields)).decode
+        for child in node.children.values():
+            yield from _decoders(child)
+
+
+_ABSENT = Raw()
+_ELEMENTS = {"output": _item_node("output[]"), "tools": _tool_node("tools[]")}
+_DECODE = dict(pair for element in _ELEMENTS.values() for pair in _decoders(element))
 
 BODY = _response_node("")
 EVENT = _object("", _EVENT_LEAVES, response=_response_node("response"))

@@ -57,7 +57,7 @@ def overlaid(book: PriceBook, overrides: Sequence[Override]) -> PriceBook:
         version=f"{book.version}+{version_of(DATABASE, newest)}",
         cards=cards,
         aliases={name: book.aliases[name] for name in book.aliases.keys() - models},
-        unpriced=book.unpriced - models,
+        unpriced={name: book.unpriced[name] for name in book.unpriced.keys() - models},
     )
 
 

@@ -27,7 +27,7 @@ from gateway.core.settlement import (
 )
 from gateway.core.spared import Spared
 from gateway.core.sse import EVENT_BYTES_MAX
-from gateway.core.usage import NO_TOOLS
+from gateway.core.tool_use import NO_TOOLS
 
 # The transport knows one limit for all of an answer; what had passed tells what was waited for.
 IDLE = "upstream_idle_timeout"  # between two events, or two pieces of a whole body

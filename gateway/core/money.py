@@ -11,6 +11,7 @@ from math import ceil
 PUSD_PER_USD = 10**12
 PUSD_MAX = 2**63 - 1  # what a BIGINT column holds
 
+_ONE = Fraction(1)
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,40})?", re.ASCII)
 
 
@@ -20,15 +21,15 @@ def to_usd(cost_pusd: int) -> str:
     return f"{sign}{whole // PUSD_PER_USD}.{whole % PUSD_PER_USD:012d}"
 
 
-def pusd_per_unit(usd: str, *, units: int) -> tuple[int, bool]:
-    """A price of `usd` dollars for `units` units, as picodollars for one.
+def pusd_per_unit(usd: str, *, units: int, times: Fraction = _ONE) -> tuple[int, bool]:
+    """A price of `usd` dollars for `units` units, multiplied, as picodollars for one.
 
     Returns the price and whether it had to be rounded up to be whole.
     Raises ValueError when `usd` is no plain decimal number, or is negative.
     """
     if not _DECIMAL.fullmatch(usd):
         raise ValueError(f"{usd!r} is not a decimal number of USD")
-    exact = Fraction(usd) * PUSD_PER_USD / units
+    exact = Fraction(usd) * times * PUSD_PER_USD / units
     if exact < 0:
         raise ValueError(f"{usd!r} is not an amount of USD: it must be zero or more")
     whole = ceil(exact)

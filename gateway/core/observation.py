@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.core.facts import Facts
-from gateway.core.usage import NO_TOOLS, ToolUse, Usage
+from gateway.core.tool_use import NO_TOOLS, ToolUse
+from gateway.core.usage import Usage
 
 COMPLETED: Final = "response.completed"
 INCOMPLETE: Final = "response.incomplete"

@@ -13,7 +13,8 @@ from gateway.core import chat_facts as chat
 from gateway.core.chat_stream import ChatStreamObserver
 from gateway.core.facts import BODY, facts_from, skim
 from gateway.core.observation import TERMINAL_EVENTS, Observation, observe_body
-from gateway.core.skim import Node, Skimmer
+from gateway.core.paths import Node
+from gateway.core.skim import Skimmer
 from gateway.core.skimmed import Skimmed
 from gateway.core.sse import EVENT_BYTES_MAX
 from gateway.core.stream import StreamObserver

@@ -3,13 +3,15 @@
 Not here: what a card says (`prices`), or the row that the text is part of (`adapters.rows`).
 """
 
+from dataclasses import fields
 from functools import lru_cache
 
 import msgspec
 
 from gateway.core.prices import IMAGE_TOKENS_MAX, ModelPrice, Rates, TierRates
 
-_Numbers = tuple[int | None, int | None, int | None, int | None, int | None]
+_METERS = tuple(field.name for field in fields(Rates))
+_Numbers = tuple[int | None, ...]  # in the order of the rates; what is left out has no price
 
 
 class _Wire(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -28,6 +30,7 @@ class _Wire(msgspec.Struct, frozen=True, omit_defaults=True):
     rounded: tuple[str, ...] = ()
     image_max: int = IMAGE_TOKENS_MAX
     overhead: int | None = None
+    images: dict[str, _Numbers] = {}
 
 
 @lru_cache(maxsize=1024)
@@ -50,6 +53,7 @@ def price_to_json(price: ModelPrice) -> str:
         rounded=price.rounded,
         image_max=price.image_tokens_max,
         overhead=price.prompt_overhead_tokens,
+        images={name: _numbers(rates) for name, rates in price.images.items()},
     )
     return msgspec.json.encode(wire).decode()
 
@@ -75,19 +79,16 @@ def price_from_json(text: str) -> ModelPrice:
         prompt_overhead_tokens=wire.overhead,
         tool_fees_pusd=wire.fees,
         rounded=wire.rounded,
+        images={name: _rates(numbers) for name, numbers in wire.images.items()},
     )
 
 
 def _numbers(rates: Rates) -> _Numbers:
-    return rates.input, rates.cached, rates.cache_write, rates.cache_write_12h, rates.output
+    numbers = [getattr(rates, name) for name in _METERS]
+    while numbers and numbers[-1] is None:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _rates(numbers: _Numbers) -> Rates:
-    uncached, cached, cache_write, cache_write_12h, output = numbers
-    return Rates(
-        input=uncached,
-        cached=cached,
-        cache_write=cache_write,
-        cache_write_12h=cache_write_12h,
-        output=output,
-    )
+    return Rates(**dict(zip(_METERS, numbers, strict=False)))

@@ -3,31 +3,57 @@
 Not here: what a card says (`prices`), or the files that it is read from (`adapters.pricefile`).
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gateway.core.prices import ModelPrice
+from gateway.core.prices import ModelPrice, Rates, snapshot_of, within
 
-_SNAPSHOT = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePrice:
+    """What one model of the image tool costs a token, over a span of time like a card's."""
+
+    effective_from_us: int | None
+    effective_to_us: int | None
+    rates: Rates
+
+    def is_in_force(self, at_us: int) -> bool:
+        """Whether the span contains a moment."""
+        return within(self.effective_from_us, self.effective_to_us, at_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceBook:
     """All cards, by the model's name in order of time.
 
-    `aliases` maps other names of a model to the name its cards have. `unpriced` are snapshots whose
-    price differs from their model's and is not known.
+    `aliases` maps other names of a model to the name its cards have. `unpriced` says why a name has
+    no price. `images` are the prices of the image tool's models, the default's under no name too.
     """
 
     version: str
     cards: Mapping[str, tuple[ModelPrice, ...]]
     aliases: Mapping[str, str] = field(default_factory=dict)
-    unpriced: frozenset[str] = frozenset()
+    unpriced: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, tuple[ImagePrice, ...]] = field(default_factory=dict)
 
-    def find(self, model: str, at_us: int) -> ModelPrice | None:
-        """A model's card in force at a moment; a dated snapshot without cards has its model's."""
-        return next((card for card in self.cards_of(model) if card.is_in_force(at_us)), None)
+    def find(self, model: str, at_us: int, *, window: str | None = None) -> ModelPrice | None:
+        """A model's card in force at a moment; a dated snapshot without cards has its model's.
+
+        With a `window`, the card for a background response that was asked for with it.
+        """
+        cards = self.cards_of(model)
+        card = next((card for card in cards if card.is_in_force(at_us)), None)
+        return card if window is None or card is None else card.until(window)
+
+    def with_images(self, card: ModelPrice, at_us: int) -> ModelPrice:
+        """A card with the prices of the image tool's models at a moment."""
+        rates = {
+            name: price.rates
+            for name, prices in self.images.items()
+            for price in prices
+            if price.is_in_force(at_us)
+        }
+        return replace(card, images=rates)
 
     def names(self) -> tuple[str, ...]:
         """Every model's name that has a card, sorted."""
@@ -43,6 +69,9 @@ class PriceBook:
         if model in self.unpriced:
             return ()
         name = self.aliases.get(model, model)
-        if name not in self.cards and (snapshot := _SNAPSHOT.fullmatch(name)):
-            name = self.aliases.get(snapshot[1], snapshot[1])
+        if name not in self.cards and name.startswith("ft:"):
+            name = ":".join(name.split(":")[:2])  # of ft:BASE:organisation:suffix:id
+        elif name not in self.cards:
+            name = snapshot_of(name)
+            name = self.aliases.get(name, name)
         return self.cards.get(name, ())

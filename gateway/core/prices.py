@@ -4,39 +4,41 @@ Not here: a book of cards (`price_book`), the text that a hold keeps (`pinned`),
 files (`adapters.pricefile`), and what a request may cost at worst (`bound`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gateway.core.cost import TIER_UNPRICED, WINDOW_UNPRICED, Cost, Meter, cost_of
-from gateway.core.usage import ToolUse, Usage
+from gateway.core.cost import TIER_UNPRICED, Cost, Meter, cost_of
+from gateway.core.fees import fees
+from gateway.core.tool_use import NO_TOOLS, ImageUse, ToolUse
+from gateway.core.usage import TEXT_ONLY, Modalities, Usage
 
-TIERS = ("default", "flex", "priority", "batch", "ultrafast")
+TIERS = ("default", "flex", "priority", "batch", "ultrafast", "scale")
 _TIER_OF = {None: "default", "auto": "default", "fast": "priority"}  # as served -> as priced
 
+_SNAPSHOT = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
+
 IMAGE_TOKENS_MAX = 25_000  # of one image, where a card does not say: 10,000 patches, and a multiple
-
-TOOL_FEES = ("web_search", "file_search")
-
-# Output items that cost their tokens and nothing more. What is not listed has an unknown price: a
-# new hosted tool must not be free because nobody knew it. `shell_call` is missing on purpose, as it
-# may have run in a container of the upstream's.
-_FREE_ITEMS = frozenset({
-    "message", "reasoning", "compaction", "function_call", "custom_tool_call", "computer_call",
-    "local_shell_call", "apply_patch_call", "mcp_call", "mcp_list_tools", "mcp_approval_request",
-    "web_search_call",  # its fee is a search's: see ToolUse.web_searches
-    "file_search_call",  # its fee has a line of its own
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Picodollars a token; None where the upstream offers no such price."""
+    """Picodollars a token; None where the upstream offers no such price.
+
+    Tokens of images are priced as text where they have no price of their own; audio never is.
+    """
 
     input: int | None
-    cached: int | None
-    cache_write: int | None
-    cache_write_12h: int | None
-    output: int | None
+    cached: int | None = None
+    cache_write: int | None = None
+    cache_write_12h: int | None = None
+    output: int | None = None
+    audio: int | None = None
+    audio_cached: int | None = None
+    audio_output: int | None = None
+    image: int | None = None
+    image_cached: int | None = None
+    image_output: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class ModelPrice:
     prompt_overhead_tokens: int | None = None  # wrapped around a text by its provider
     tool_fees_pusd: Mapping[str, int] = field(default_factory=dict)
     rounded: tuple[str, ...] = ()  # unit prices that were rounded up to be whole
+    images: Mapping[str, Rates] = field(default_factory=dict)  # of the image tool, by its model
+    windows: Mapping[str, TierRates] = field(default_factory=dict)  # see `until`
 
     def __hash__(self) -> int:
         """Cards are keys of the encoding's cache, and the mappings they hold have no hash."""
@@ -71,8 +75,15 @@ class ModelPrice:
 
     def is_in_force(self, at_us: int) -> bool:
         """Whether the card's span contains a moment."""
-        begun = self.effective_from_us is None or self.effective_from_us <= at_us
-        return begun and (self.effective_to_us is None or at_us < self.effective_to_us)
+        return within(self.effective_from_us, self.effective_to_us, at_us)
+
+    def until(self, window: str) -> "ModelPrice | None":
+        """The card of background responses that may take until the end of a window.
+
+        They are served at the default tier alone. None: the window has no price.
+        """
+        tier = self.windows.get(window)
+        return None if tier is None else replace(self, tiers={"default": tier}, windows={})
 
     def rates(self, *, service_tier: str | None, input_tokens: int) -> Rates | None:
         """The prices of a request: its tier as served, and the long row above the threshold."""
@@ -82,23 +93,26 @@ class ModelPrice:
         threshold = self.long_context_threshold_tokens
         return tier.long if threshold is not None and input_tokens > threshold else tier.short
 
-    def cost(
-        self,
-        *,
-        usage: Usage,
-        tools: ToolUse,
-        service_tier: str | None,
-        background_window: str | None = None,
-    ) -> Cost:
-        """The cost of a usage, at the tier as served.
-
-        `background_window` is as asked: discounted without an echo, at no price that is known yet.
-        """
-        if background_window is not None:
-            return Cost(lines=(), cost_pusd=None, problem=WINDOW_UNPRICED)
+    def cost(self, *, usage: Usage, tools: ToolUse, service_tier: str | None) -> Cost:
+        """The cost of a usage, at the tier as served."""
         rates = self.rates(service_tier=service_tier, input_tokens=usage.input_tokens)
-        meters = (*_tokens(rates, usage), *_fees(self.tool_fees_pusd, tools))
+        meters: list[Meter] = [] if rates is None else [*_tokens(rates, usage)]
+        if tools is not NO_TOOLS:
+            meters += fees(self.tool_fees_pusd, tools)
+            if tools.images is not None:
+                meters += _drawn(self.images, tools.images)
         return cost_of(meters, TIER_UNPRICED if rates is None else None)
+
+
+def within(from_us: int | None, to_us: int | None, at_us: int) -> bool:
+    """Whether a moment is in a span that ends before `to_us`; None is open."""
+    return (from_us is None or from_us <= at_us) and (to_us is None or at_us < to_us)
+
+
+def snapshot_of(name: str) -> str:
+    """The model that a dated name is a snapshot of; any other name as it is."""
+    found = _SNAPSHOT.fullmatch(name)
+    return found[1] if found else name
 
 
 def priced_tier(service_tier: str | None) -> str:
@@ -106,26 +120,51 @@ def priced_tier(service_tier: str | None) -> str:
     return _TIER_OF.get(service_tier, service_tier or "")
 
 
-def _tokens(rates: Rates | None, usage: Usage) -> tuple[Meter, ...]:
-    if rates is None:
-        return ()
+def _tokens(rates: Rates, usage: Usage) -> Iterator[Meter]:
+    part = usage.modalities
+    cached, made = usage.cached_tokens, usage.output_tokens - usage.reasoning_tokens
+    read = usage.input_tokens - cached - usage.cache_write_tokens
+    if part is not TEXT_ONLY:
+        seen, kept, drawn = _images(rates, part)
+        read -= part.audio - part.audio_cached + seen - kept
+        cached -= part.audio_cached + kept
+        made -= part.audio_output + drawn
+        if read < 0:  # which of it was cached is not told apart
+            yield "input", usage.input_tokens, None
+            return
+        yield from _modal(rates, part)
     written = usage.cache_write_tokens - usage.cache_write_12h_tokens
-    uncached = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-    return (
-        ("input", uncached, rates.input),
-        ("input_cached", usage.cached_tokens, rates.cached),
-        ("input_cache_write", written, rates.cache_write),
-        ("input_cache_write_12h", usage.cache_write_12h_tokens, rates.cache_write_12h),
-        ("output", usage.output_tokens - usage.reasoning_tokens, rates.output),
-        ("output_reasoning", usage.reasoning_tokens, rates.output),
-    )
+    yield "input", read, rates.input
+    yield "input_cached", cached, rates.cached
+    yield "input_cache_write", written, rates.cache_write
+    yield "input_cache_write_12h", usage.cache_write_12h_tokens, rates.cache_write_12h
+    yield "output", made, rates.output
+    yield "output_reasoning", usage.reasoning_tokens, rates.output
 
 
-def _fees(fees: Mapping[str, int], tools: ToolUse) -> Iterator[Meter]:
-    yield "web_search", tools.web_searches, fees.get("web_search")
-    yield "file_search", tools.items.get("file_search_call", 0), fees.get("file_search")
-    yield "image_generation", int(tools.has_image_generation), None
-    for item, count in tools.items.items():
-        # An output's price is its call's, which is an item of its own.
-        if item not in _FREE_ITEMS and not item.endswith("_call_output"):
-            yield item, count, None
+def _modal(rates: Rates, part: Modalities) -> Iterator[Meter]:
+    yield "input_audio", part.audio - part.audio_cached, rates.audio
+    yield "input_audio_cached", part.audio_cached, rates.audio_cached
+    yield "output_audio", part.audio_output, rates.audio_output
+    if rates.image is not None:
+        yield "input_image", part.image - part.image_cached, rates.image
+        yield "input_image_cached", part.image_cached, rates.image_cached
+    if rates.image_output is not None:
+        yield "output_image", part.image_output, rates.image_output
+
+
+def _images(rates: Rates, part: Modalities) -> tuple[int, int, int]:
+    """Tokens of images that are not priced as text: of the input, cached of it, of the output."""
+    seen, kept = (0, 0) if rates.image is None else (part.image, part.image_cached)
+    return seen, kept, 0 if rates.image_output is None else part.image_output
+
+
+def _drawn(prices: Mapping[str, Rates], use: ImageUse) -> Iterator[Meter]:
+    """The image tool's tokens, at the prices of the model that used them."""
+    known = [prices.get(model) or prices.get(snapshot_of(model)) for model in use.models or ("",)]
+    rates = known[0]
+    if use.usage is None or rates is None or any(one != rates for one in known):
+        yield "image_generation", 1, None
+        return
+    for meter, quantity, unit in _tokens(rates, use.usage):
+        yield f"image_generation_{meter}", quantity, unit

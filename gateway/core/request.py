@@ -19,6 +19,7 @@ from gateway.core.strict import Json, refuse_look_alikes, strict_object
 from gateway.core.toolset import Tool, hosted_and_own, tools_of
 
 NAME_CHARACTERS_MAX = 256  # of a model or a tier: both are written to the ledger
+WINDOW_CHARACTERS_MAX = 16
 
 # What rules read or write: no other name may look like one of these.
 RULED = frozenset({
@@ -82,6 +83,11 @@ class Request:
         """Whether it reads all that came before it, in the way that its model always does."""
         return True
 
+    @property
+    def window(self) -> str | None:
+        """The completion window it asks for, which has prices of its own; None for the soonest."""
+        return None
+
     def usage_asked(self) -> dict[str, Json]:
         """The fields to be set so that the answer tells what was used."""
         return {}
@@ -136,6 +142,15 @@ class ResponseRequest(Request):
         is_cut = self.fields.get("truncation") not in (None, "disabled")
         is_chosen = isinstance(reasoning, dict) and reasoning.get("context") is not None
         return not is_cut and not is_chosen
+
+    @property
+    def window(self) -> str | None:
+        """The completion window it asks for; the response does not repeat it."""
+        options = self.fields.get("background_options")
+        window = options.get("completion_window") if isinstance(options, dict) else None
+        if window in (None, "soonest") or not self.is_background:
+            return None
+        return str(window)[:WINDOW_CHARACTERS_MAX]
 
     @classmethod
     def of(cls, fields: dict[str, Json], body: bytes, unfamiliar: frozenset[str]) -> Self:

@@ -6,7 +6,7 @@ could not be learned is posted at the hold, or has no cost when no price is know
 
 from dataclasses import dataclass
 
-from gateway.core.cost import CostLine
+from gateway.core.cost import WINDOW_UNPRICED, CostLine
 from gateway.core.exchange import Basis, Hold, Outcome
 from gateway.core.observer import Observation
 from gateway.core.price_book import PriceBook
@@ -81,14 +81,15 @@ def _reported(
 ) -> Settlement:
     price = _served_price(hold, observation.model, book)
     if price is None or observation.usage is None:
-        return Settlement(
-            outcome=outcome, basis=Basis.REPORTED, cost_pusd=None, problem="model_unpriced"
-        )
+        is_by_window = hold.background_window and book.find(hold.model, hold.created_at_us)
+        problem = WINDOW_UNPRICED if is_by_window else "model_unpriced"
+        return Settlement(outcome=outcome, basis=Basis.REPORTED, cost_pusd=None, problem=problem)
+    if observation.tools.images is not None and not price.images:
+        price = book.with_images(price, hold.created_at_us)  # by a tool that the request hid
     cost = price.cost(
         usage=observation.usage,
         tools=observation.tools,
         service_tier=observation.service_tier,
-        background_window=hold.background_window,
     )
     return Settlement(
         outcome=outcome,
@@ -104,7 +105,7 @@ def _served_price(hold: Hold, served: str | None, book: PriceBook) -> ModelPrice
     """The price of the model that answered, as it was at admission."""
     if served is None or served == hold.model:
         return hold.price
-    price = book.find(served, hold.created_at_us)
+    price = book.find(served, hold.created_at_us, window=hold.background_window)
     if price is not None and hold.price is not None and price.name == hold.price.name:
         return hold.price  # a dated snapshot of the same model: the pinned card stands
     return price

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from gateway.core.paths import Node
 from gateway.core.skimmed import NAME_BYTES_MAX, Skimmed
 
 DEPTH_MAX = 128  # a request may nest 64 deep, and what it says is echoed a few levels further down
@@ -26,24 +27,6 @@ _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 _OPENINGS = b"{["
 
 _decode_name = msgspec.json.Decoder(str).decode
-
-
-class Node:
-    """A place in the tree of paths: an object's, an array's, or a leaf, which is kept."""
-
-    __slots__ = ("children", "element", "has_items", "path")
-
-    def __init__(
-        self,
-        path: str,
-        children: "dict[str, Node] | None" = None,
-        element: "Node | None" = None,
-    ) -> None:
-        self.path = path
-        self.children = children
-        self.element = element
-        below = (children or {}).values()
-        self.has_items: bool = element is not None or any(child.has_items for child in below)
 
 
 class Skimmer:
@@ -159,7 +142,7 @@ class Skimmer:
     def _value(self, byte: int) -> None:
         node = self._node
         if node is not None:
-            self.found.forget(node.path, has_items=node.has_items)
+            self.found.forget(node.path, node.arrays)
             if self._enter(node, byte):
                 return
         if byte in _OPENINGS:
@@ -180,7 +163,7 @@ class Skimmer:
         elif byte == _OPEN_ARRAY and node.element is not None:
             self._expect = self._first_element
         else:
-            if node.children is None and node.element is None:
+            if node.is_kept and (node.children is None or byte not in _OPENINGS):
                 self._kept = bytearray((byte,))
             return False
         self._frames.append(node)
@@ -264,13 +247,17 @@ class Skimmer:
         elif self._frames[-1].element is None:
             self._expect = self._after_member
         else:
-            item = self._frames[-1].element.path
-            kind = values.pop(f"{item}.type", b"")
-            self.found.count(kind, values.pop(f"{item}.action.type", b""))
-            container = values.pop(f"{item}.container_id", b"")
-            elsewhere = values.pop(f"{item}.environment.container_id", b"")
-            self.found.name(values.pop(f"{item}.id", b""), container or elsewhere)
+            self._end_element(self._frames[-1].path, self._frames[-1].element)
             self._expect = self._after_element
+
+    def _end_element(self, array: str, element: Node) -> None:
+        values, item = self.found.values, element.path
+        if element.has_id:
+            container = values.get(f"{item}.container_id", b"")
+            elsewhere = values.get(f"{item}.environment.container_id", b"")
+            self.found.name(array, values.pop(f"{item}.id", b""), container or elsewhere)
+        self.found.count(array, tuple([values.pop(place, b"") for place in element.below]))
+        values.pop(item, None)
 
 
 def _reach(pattern: re.Pattern[bytes], piece: bytes, position: int) -> int:

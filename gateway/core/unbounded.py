@@ -7,19 +7,16 @@ here: the bound itself, or whether a request without one is refused.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gateway.core.fees import CONTAINER_SIZES, fee_of_search
 from gateway.core.prices import ModelPrice
 from gateway.core.request import Request
+from gateway.core.tool_use import SEARCHES
+from gateway.core.toolset import Tool
 
 NAME_CHARACTERS_SHOWN = 64
 
-# The fee of each call of a tool that runs upstream, by its name in the price book.
-_FEES = {
-    "web_search": "web_search",
-    "web_search_2025_08_26": "web_search",
-    "web_search_preview": "web_search",
-    "web_search_preview_2025_03_11": "web_search",
-    "file_search": "file_search",
-}
+CONTAINER_MINUTES_MAX = 20  # of one session: a call may begin one, and none lasts longer
+
 # They end a response as a function's call does, and bring a prompt of their own that no body shows.
 _PROMPTED = frozenset({"computer", "computer_use_preview", "local_shell", "apply_patch"})
 _REASONING = frozenset({"effort", "summary", "generate_summary", "context", "mode"})
@@ -40,12 +37,30 @@ def tools_that_loop(request: Request) -> tuple[str, ...]:
 
 def dearest_fee_pusd(request: Request, price: ModelPrice) -> int:
     """The dearest fee of a call that the tools of a request can make, in picodollars."""
-    fees = (_fee(kind, price) for kind in request.hosted_tools)
+    fees = (_fee(kind, request, price) for kind in request.hosted_tools)
     return max((fee for fee in fees if fee is not None), default=0)
 
 
-def _fee(kind: str, price: ModelPrice) -> int | None:
-    return price.tool_fees_pusd.get(_FEES.get(kind, ""))
+def _fee(kind: str, request: Request, price: ModelPrice) -> int | None:
+    """The most that one call of a tool costs; None where it has no price, or no end."""
+    if kind in SEARCHES:
+        return price.tool_fees_pusd.get(fee_of_search(kind))
+    if kind == "file_search":
+        return price.tool_fees_pusd.get(kind)
+    if kind != "code_interpreter":
+        return None
+    sizes = [_container_size(tool) for tool in request.tools() if tool.kind == kind]
+    minutes = [price.tool_fees_pusd.get(f"container_{size}") for size in sizes]
+    known = [minute for minute in minutes if minute is not None]
+    return CONTAINER_MINUTES_MAX * max(known) if len(known) == len(sizes) else None
+
+
+def _container_size(tool: Tool) -> str:
+    """The size of the containers that a tool makes; unknown for one that was there before."""
+    container = tool.fields.get("container")
+    if not isinstance(container, dict):
+        return "unknown"
+    return str(container.get("memory_limit") or CONTAINER_SIZES[0])
 
 
 def unbounded_by(request: Request, price: ModelPrice) -> Iterator[Obstacle]:
@@ -76,7 +91,7 @@ def unpriced(tier: str, price: ModelPrice) -> Obstacle:
 
 def _by_tools(request: Request, price: ModelPrice) -> Iterator[Obstacle]:
     looping = tools_that_loop(request)
-    without = [kind for kind in looping if _fee(kind, price) is None]
+    without = [kind for kind in looping if _fee(kind, request, price) is None]
     if without:
         yield Obstacle(
             field="tools",

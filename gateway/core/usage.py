@@ -1,17 +1,36 @@
-"""Token and tool counts as the upstream reported them, with their invariants.
+"""Token counts as the upstream reported them, with their invariants.
 
 `cached_tokens` and `cache_write_tokens` are disjoint parts of `input_tokens`; `reasoning_tokens` is
-a part of `output_tokens`. Counts that break this are a problem to be told, never to be mended.
+a part of `output_tokens`; tokens of audio and images are parts of both. Counts that break this are
+a problem to be told, never to be mended. Not here: what tools did (`tool_use`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass
 
 COUNT_MAX = 2**53 - 1  # beyond this other JSON readers no longer see the same whole number
 
 
 class UsageInvalid(ValueError):
     """The upstream's usage is not what its own definition allows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modalities:
+    """The parts of a usage that are no text, where the upstream tells them apart. All counts ≥ 0.
+
+    `audio`, `image`: of the input, with what was cached of them; `…_output`: of the output.
+    """
+
+    audio: int = 0
+    audio_cached: int = 0
+    audio_output: int = 0
+    image: int = 0
+    image_cached: int = 0
+    image_output: int = 0
+
+
+TEXT_ONLY = Modalities()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +43,7 @@ class Usage:
     cache_write_tokens: int = 0
     cache_write_12h_tokens: int = 0  # the part of `cache_write_tokens` that is kept for 12 hours
     reasoning_tokens: int = 0
+    modalities: Modalities = TEXT_ONLY
 
     def __post_init__(self) -> None:
         if (
@@ -44,23 +64,20 @@ class Usage:
             raise UsageInvalid("12-hour cache writes exceed cache-write tokens")
         if self.reasoning_tokens > self.output_tokens:
             raise UsageInvalid("reasoning tokens exceed output tokens")
+        if self.modalities is not TEXT_ONLY:
+            self._check_modalities(self.modalities)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolUse:
-    """Hosted-tool work of one response.
-
-    `web_searches` is the number of billable searches: `tool_usage.web_search.num_requests`, or the
-    searches among the output items where that is absent. `items` counts the response's output items
-    by type. `has_image_generation` says that `tool_usage.image_gen` counts tokens.
-    """
-
-    web_searches: int = 0
-    items: dict[str, int] = field(default_factory=dict)
-    has_image_generation: bool = False
-
-
-NO_TOOLS = ToolUse()
+    def _check_modalities(self, part: Modalities) -> None:
+        if min(astuple(part)) < 0:
+            raise UsageInvalid("a count is negative")
+        if part.audio_cached > part.audio or part.image_cached > part.image:
+            raise UsageInvalid("cached tokens of audio or images exceed all of them")
+        if part.audio_cached + part.image_cached > self.cached_tokens:
+            raise UsageInvalid("cached tokens of audio and images exceed cached tokens")
+        if part.audio + part.image > self.input_tokens:
+            raise UsageInvalid("tokens of audio and images exceed input tokens")
+        if part.audio_output + part.image_output > self.output_tokens - self.reasoning_tokens:
+            raise UsageInvalid("tokens of audio and images exceed output tokens")
 
 
 def usage_from(reported: object) -> Usage | None:
@@ -71,65 +88,53 @@ def usage_from(reported: object) -> Usage | None:
     """
     if reported is None:
         return None
-    whole = _part(reported)
-    given = _part(whole.get("input_tokens_details"))
-    made = _part(whole.get("output_tokens_details"))
-    kept = _part(given.get("cache_write_tokens_details"))
+    whole = part_of(reported)
+    given = part_of(whole.get("input_tokens_details"))
+    made = part_of(whole.get("output_tokens_details"))
+    kept = part_of(given.get("cache_write_tokens_details"))
     if whole.get("input_tokens") is None or whole.get("output_tokens") is None:
         raise UsageInvalid("input or output tokens are missing")
     usage = Usage(
-        input_tokens=_count(whole.get("input_tokens")),
-        output_tokens=_count(whole.get("output_tokens")),
-        cached_tokens=_count(given.get("cached_tokens")),
-        cache_write_tokens=_count(given.get("cache_write_tokens")),
-        cache_write_12h_tokens=_count(kept.get("ttl_12h_tokens")),
-        reasoning_tokens=_count(made.get("reasoning_tokens")),
+        input_tokens=count_of(whole.get("input_tokens")),
+        output_tokens=count_of(whole.get("output_tokens")),
+        cached_tokens=count_of(given.get("cached_tokens")),
+        cache_write_tokens=count_of(given.get("cache_write_tokens")),
+        cache_write_12h_tokens=count_of(kept.get("ttl_12h_tokens")),
+        reasoning_tokens=count_of(made.get("reasoning_tokens")),
+        modalities=modalities_from(given, made, part_of(given.get("cached_tokens_details"))),
     )
-    total_tokens = whole.get("total_tokens")
-    if (
-        total_tokens is not None
-        and _count(total_tokens) != usage.input_tokens + usage.output_tokens
-    ):
-        raise UsageInvalid("total tokens are not input and output tokens together")
+    _refuse_sums(usage, total=whole.get("total_tokens"), half_hour=kept.get("ttl_30m_tokens"))
     return usage
 
 
-def tool_use_from(tool_usage: object, items: Mapping[tuple[str, str], int]) -> ToolUse:
-    """Hosted-tool work, from `tool_usage` as decoded and the output items.
+def _refuse_sums(usage: Usage, *, total: object, half_hour: object) -> None:
+    if total is not None and count_of(total) != usage.input_tokens + usage.output_tokens:
+        raise UsageInvalid("total tokens are not input and output tokens together")
+    written = usage.cache_write_tokens - usage.cache_write_12h_tokens
+    if half_hour is not None and count_of(half_hour) != written:
+        raise UsageInvalid("cache-write tokens are not their parts together")
 
-    `items` counts them by their type and the type of their action ("" where there is none).
+
+def modalities_from(
+    given: Mapping[str, object], made: Mapping[str, object], kept: Mapping[str, object]
+) -> Modalities:
+    """What the details of input, output and cached tokens say of audio and images.
+
+    Raises UsageInvalid where counts are no counts. Cached tokens not told apart are text.
     """
-    by_type: dict[str, int] = {}
-    for (kind, _), count in items.items():
-        if kind:
-            by_type[kind] = by_type.get(kind, 0) + count
-    return ToolUse(
-        web_searches=_billed_searches(tool_usage, items),
-        items=by_type,
-        has_image_generation=_has_image_tokens(tool_usage),
+    found = Modalities(
+        audio=count_of(given.get("audio_tokens")),
+        audio_cached=count_of(kept.get("audio_tokens")),
+        audio_output=count_of(made.get("audio_tokens")),
+        image=count_of(given.get("image_tokens")),
+        image_cached=count_of(kept.get("image_tokens")),
+        image_output=count_of(made.get("image_tokens")),
     )
+    return TEXT_ONLY if found == TEXT_ONLY else found
 
 
-def _billed_searches(tool_usage: object, items: Mapping[tuple[str, str], int]) -> int:
-    try:
-        billed = _part(_part(tool_usage).get("web_search")).get("num_requests")
-        if billed is not None:
-            return _count(billed)
-    except UsageInvalid:
-        pass  # what cannot be read is as good as absent: the items still tell
-    return items.get(("web_search_call", "search"), 0) + items.get(("web_search_call", ""), 0)
-
-
-def _has_image_tokens(tool_usage: object) -> bool:
-    try:
-        image = _part(_part(tool_usage).get("image_gen"))
-        names = ("input_tokens", "output_tokens", "total_tokens")
-        return any(_count(image.get(name)) for name in names)
-    except UsageInvalid:
-        return True  # something is there: an unknown cost must not pass for none
-
-
-def _part(value: object) -> Mapping[str, object]:
+def part_of(value: object) -> Mapping[str, object]:
+    """An object within the usage; empty when it is absent. Raises UsageInvalid where it is none."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -137,7 +142,8 @@ def _part(value: object) -> Mapping[str, object]:
     return value
 
 
-def _count(value: object) -> int:
+def count_of(value: object) -> int:
+    """A count; zero when it is absent. Raises UsageInvalid where it is none."""
     if value is None:
         return 0
     if type(value) is not int or not 0 <= value <= COUNT_MAX:  # a bool is an int to isinstance

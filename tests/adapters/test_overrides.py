@@ -9,7 +9,8 @@ from sqlalchemy import Engine, update
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
 from gateway.adapters.overrides import HEARD_US, Overrides, Said, overrides_in
-from gateway.adapters.pricefile import PriceFileInvalid, document_of
+from gateway.adapters.price_format import PriceFileInvalid
+from gateway.adapters.pricefile import document_of
 from gateway.core.layers import Override
 from tests.adapters.conftest import now_us
 from tests.builders import AT_US

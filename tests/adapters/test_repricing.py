@@ -16,7 +16,7 @@ from gateway.core.exchange import Basis, Exchange
 from gateway.core.layers import Override, overlaid
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice, Rates, TierRates
-from gateway.core.usage import ToolUse
+from gateway.core.tool_use import ToolUse
 from tests import builders
 from tests.adapters.conftest import now_us
 from tests.builders import AT_US, CARD

@@ -21,7 +21,7 @@ from gateway.adapters.rows import (
     use_from_text,
 )
 from gateway.core.cost import CostLine
-from gateway.core.usage import ToolUse
+from gateway.core.tool_use import ImageUse, ToolUse
 from tests import builders
 
 
@@ -114,7 +114,13 @@ def test_what_is_not_known_is_null_and_not_zero() -> None:
 
 def test_what_has_no_price_keeps_all_that_one_needs() -> None:
     usage = builders.usage(cache_write_tokens=5, cache_write_12h_tokens=4)
-    tools = ToolUse(web_searches=2, items={"web_search_call": 3}, has_image_generation=True)
+    tools = ToolUse(
+        web_searches=2,
+        search_tools=frozenset({"web_search"}),
+        items={"web_search_call": 3},
+        containers={"1g": 1},
+        images=ImageUse(models=("",), usage=usage),
+    )
     row = _as_entry(usage=usage, tools=tools, cost_pusd=None)
     assert use_from_text(row["unpriced_use"]) == (usage, tools)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.pricefile import PriceFileInvalid
+from gateway.adapters.price_format import PriceFileInvalid
 from gateway.app.parts import Parts
 from tests.journeys.stage import settings_for
 

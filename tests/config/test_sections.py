@@ -29,6 +29,13 @@ def test_what_is_no_plain_http_address_is_refused(address: str) -> None:
         Upstream(base_url=address)
 
 
+def test_a_regional_endpoint_is_known_and_an_unknown_one_refused() -> None:
+    assert Upstream(base_url="https://eu.api.openai.com/v1").region == "eu"
+    assert Upstream().region is None
+    with pytest.raises(ValidationError, match="region that is not known"):
+        Upstream(base_url="https://mars.api.openai.com/v1")
+
+
 def test_a_proxy_may_ask_for_a_password() -> None:
     assert Upstream(proxy_url="http://me:word@proxy:3128").proxy_url == "http://me:word@proxy:3128"
     with pytest.raises(ValidationError):

@@ -16,7 +16,8 @@ from gateway.adapters.pricefile import load_prices
 from gateway.core.bound import Bound, BoundInput, bound
 from gateway.core.prices import ModelPrice
 from gateway.core.request import ResponseRequest
-from gateway.core.usage import ToolUse, Usage, tool_use_from, usage_from
+from gateway.core.tool_use import ToolUse, tool_use_from
+from gateway.core.usage import Usage, usage_from
 from tests.builders import price
 from tests.recordings import Row, index_rows, recordings_folder
 
@@ -64,7 +65,7 @@ def cases() -> Iterator[Case]:
             row=row,
             request=ResponseRequest.parse(body),
             usage=usage,
-            tools=tool_use_from(row.tool_usage, {}),
+            tools=tool_use_from(row.tool_usage, {}, ()),
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.adapters.pricefile import load_prices
@@ -20,19 +20,23 @@ from gateway.core.bound import BoundInput, bound
 from gateway.core.cost import METER_UNPRICED
 from gateway.core.prices import ModelPrice
 from gateway.core.request import ResponseRequest
-from gateway.core.usage import ToolUse, Usage
+from gateway.core.tool_use import Item, Tool, ToolUse, tool_use_from
+from gateway.core.usage import TEXT_ONLY, Modalities, Usage
 
 pytestmark = pytest.mark.usefixtures("full_speed")
 
-BOOK = load_prices()
+BOOKS = {region: load_prices(region=region) for region in (None, "eu")}
+BOOK = BOOKS[None]
 NOW_US = 1_795_305_600_000_000  # 2026-11-22
 WRAPPED = {"item": 8, "function": 40, "prompt": 24}  # tokens that the API may add to a text
-LOOPING = {
-    "web_search": "web_search",
-    "web_search_preview": "web_search",
-    "file_search": "file_search",
-}
-HOSTED = [*4 * [*LOOPING], "mcp", "code_interpreter", "image_generation", "computer", "new_tool"]
+SEARCHES = ("web_search", "web_search_preview")
+LOOPING = (*SEARCHES, "file_search", "code_interpreter")
+HOSTED = [*4 * [*LOOPING], "mcp", "image_generation", "computer", "new_tool"]
+CONTAINERS: list[dict[str, Any]] = [
+    {"container": {"type": "auto"}},
+    {"container": {"type": "auto", "memory_limit": "64g"}},
+    {"container": "cntr_1"},
+]
 
 texts = st.builds(
     str.__mul__, st.text(max_size=12), st.sampled_from([*[1] * 30, *[200] * 9, 40_000])
@@ -52,7 +56,12 @@ items = st.one_of(
     st.just({"type": "item_reference", "id": "msg_1"}),
 )
 functions = texts.map(lambda text: {"type": "function", "name": "f", "description": text})
-tools = functions | st.sampled_from(HOSTED).map(lambda kind: {"type": kind})
+hosted = st.sampled_from(HOSTED).flatmap(
+    lambda kind: st.sampled_from(CONTAINERS if kind == "code_interpreter" else [{}]).map(
+        lambda more: {"type": kind, **more}
+    )
+)
+tools = functions | hosted
 rarely = st.sampled_from([*9 * [False], True])
 
 
@@ -113,7 +122,9 @@ class Case:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     fields = draw(bodies())
-    price = BOOK.find(fields["model"], NOW_US)
+    window = draw(st.sampled_from([None, None, None, "2h", "8h"]))
+    price = BOOKS[draw(st.sampled_from([*BOOKS]))].find(fields["model"], NOW_US, window=window)
+    assume(price is not None)
     assert price is not None
     previous = draw(st.none() | st.integers(0, 400_000)) if draw(st.booleans()) else None
     if previous is not None or draw(rarely):
@@ -122,21 +133,41 @@ def cases(draw: st.DrawFn) -> Case:
     most = fields.get("max_tool_calls", 30)
     calls = draw(st.sampled_from([most, draw(st.integers(0, most))]))
     kinds = {tool["type"] for tool in fields.get("tools", [])}
-    fees = sorted(LOOPING[kind] for kind in kinds & LOOPING.keys())
     rounds = 1 + calls if kinds & {*LOOPING, "mcp", "new_tool"} else 1
-    searches = draw(st.integers(0, calls)) if fees else 0
-    used = {fee: draw(st.sampled_from([searches, 0])) for fee in fees[:1]}
-    used |= {fee: calls - sum(used.values()) for fee in fees[-1:]}
     return Case(
         asked=BoundInput(request=request, previous_tokens=previous),
         price=price,
         usage=draw(usages(fields, price, previous, rounds)),
-        tools=ToolUse(
-            web_searches=used.get("web_search", 0),
-            items={"file_search_call": used.get("file_search", 0)},
-        ),
+        tools=draw(tool_uses(fields.get("tools", []), calls)),
         service_tier=draw(st.sampled_from(served(fields.get("service_tier"), price))),
     )
+
+
+@st.composite
+def tool_uses(draw: st.DrawFn, given_tools: list[dict[str, Any]], calls: int) -> ToolUse:
+    """What the tools of a request may have done in so many calls, each container a new one."""
+    kinds = sorted({tool["type"] for tool in given_tools} & {*LOOPING})
+    used = dict.fromkeys(LOOPING, 0)
+    for kind in kinds[:-1]:
+        used[kind] = draw(st.integers(0, calls - sum(used.values())))
+    for kind in kinds[-1:]:
+        used[kind] = draw(st.sampled_from([calls - sum(used.values()), 0]))
+    items = {
+        Item(f"{SEARCHES[0]}_call", action_type="search"): sum(used[kind] for kind in SEARCHES),
+        Item("file_search_call"): used["file_search"],
+        **{Item("code_interpreter_call", "", f"c{n}"): 1 for n in range(used["code_interpreter"])},
+    }
+    repeated = [
+        Tool(
+            tool["type"],
+            container=tool["container"] if isinstance(tool.get("container"), str) else "",
+            memory=dict(tool["container"]).get("memory_limit", "")
+            if isinstance(tool.get("container"), dict)
+            else "",
+        )
+        for tool in given_tools
+    ]
+    return tool_use_from(None, items, tuple(repeated))
 
 
 def served(asked: str | None, price: ModelPrice) -> list[str]:
@@ -158,13 +189,19 @@ def usages(
     has_writes = price.tiers["default"].short.cache_write is not None
     kept = draw(st.sampled_from([0, read, draw(st.integers(0, read))])) if has_writes else 0
     is_12h = fields.get("prompt_cache_options") == {"ttl": "12h"}
+    cached = draw(st.integers(0, read - kept))
+    heard = price.tiers["default"].short.audio is not None and draw(st.booleans())
+    thought = draw(st.integers(0, wrote))
     return Usage(
+        modalities=Modalities(audio=read - kept - cached, audio_output=wrote - thought)
+        if heard
+        else TEXT_ONLY,
         input_tokens=read,
-        cached_tokens=draw(st.integers(0, read - kept)),
+        cached_tokens=cached,
         cache_write_tokens=kept,
         cache_write_12h_tokens=draw(st.sampled_from([kept, 0])) if is_12h else 0,
         output_tokens=wrote,
-        reasoning_tokens=draw(st.integers(0, wrote)),
+        reasoning_tokens=thought,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -19,9 +20,20 @@ LEAVES = (
     "id", "object", "status", "model", "service_tier", "usage", "tool_usage", "error",
     "incomplete_details",
 )  # fmt: skip
+INNER = ("type", "container_id", "memory_limit")
+ELEMENTS: dict[str, dict[str, tuple[str, ...] | None]] = {
+    "output": {
+        "type": None, "status": None, "container_id": None,
+        "action": ("type",), "environment": ("type", "container_id"),
+    },
+    "tools": {
+        "type": None, "model": None, "output_format": None,
+        "container": ("memory_limit",), "environment": ("type", "memory_limit"),
+    },
+}  # fmt: skip
 KEYS = st.sampled_from(
-    [*LEAVES, "response", "output", "type", "action", "code", "metadata", "", "us\\u0061ge",
-     "outp\\u0075t", "resp\\\\onse", "\\ud800", "k" * 200]
+    [*LEAVES, "response", "output", "tools", "type", "action", "code", "metadata", "",
+     "us\\u0061ge", "outp\\u0075t", "resp\\\\onse", "\\ud800", "k" * 200]
 )  # fmt: skip
 TEXTS = st.one_of(
     st.text(max_size=8).map(json.dumps),
@@ -51,8 +63,16 @@ ITEMS = st.builds(
     rendered_object,
     st.lists(
         st.tuples(
-            st.sampled_from(["type", "action", "result", "action"]),
-            st.one_of(TEXTS, ANY, st.just('{"type":"search","query":"a\\"b"}')),
+            st.sampled_from(["result", "id", *ELEMENTS["output"], *ELEMENTS["tools"]]),
+            st.one_of(
+                TEXTS,
+                ANY,
+                st.builds(
+                    rendered_object,
+                    st.lists(st.tuples(st.sampled_from([*INNER, "x"]), SCALARS), max_size=3),
+                    SPACES,
+                ),
+            ),
         ),
         max_size=4,
     ),
@@ -68,7 +88,7 @@ def object_of(*known: tuple[str, Any]) -> Any:
     return st.builds(rendered_object, st.lists(members, max_size=8), SPACES)
 
 
-BODIES = object_of(("output", OUTPUTS), ("output", OUTPUTS))
+BODIES = object_of(("output", OUTPUTS), ("output", OUTPUTS), ("tools", OUTPUTS))
 EVENTS = object_of(("response", BODIES), ("response", BODIES))
 # Where a regular expression of Python 3.11.2 lost its place, between the last two quotes.
 LOST_BEFORE_3_11_5 = rendered_object(
@@ -94,10 +114,12 @@ def walk(document: bytes, cuts: list[int], *, is_event: bool) -> Skimmed | None:
 
 def plain(found: Skimmed | None) -> Any:
     assert found is not None
-    items = Counter[tuple[str, str]]()
-    for (kind, action), count in found.items.items():
-        items[_name(kind), _name(action)] += count
-    return {path: json.loads(value) for path, value in found.values.items()}, dict(items)
+    arrays: dict[str, Counter[tuple[str, ...]]] = {}
+    for path, counts in found.items.items():
+        arrays[path] = Counter()
+        for each, count in counts.items():
+            arrays[path][tuple(map(_name, each))] += count
+    return {path: json.loads(value) for path, value in found.values.items()}, arrays
 
 
 def _name(raw: bytes) -> str:
@@ -117,17 +139,26 @@ def by_the_book(document: bytes, *, is_event: bool) -> Any:
     values = {name: root[name] for name in ("type", "error", "code") if is_event and name in root}
     response = root.get("response") if is_event else root
     prefix = "response." if is_event else ""
-    items = Counter[tuple[str, str]]()
+    arrays: dict[str, Counter[tuple[str, ...]]] = {}
     if isinstance(response, dict):
         values |= {prefix + name: response[name] for name in LEAVES if name in response}
-        output = response.get("output")
-        for item in output if isinstance(output, list) else []:
-            fields = item if isinstance(item, dict) else {}
-            action = fields.get("action")
-            inner = action if isinstance(action, dict) else {}
-            kinds = (_kind(part["type"]) if "type" in part else "" for part in (fields, inner))
-            items[next(kinds), next(kinds)] += 1
-    return values, dict(items)
+        for name, shape in ELEMENTS.items():
+            array = response.get(name)
+            if isinstance(array, list) and array:
+                arrays[prefix + name] = Counter(tuple(element(each, shape)) for each in array)
+    return values, arrays
+
+
+def element(value: object, shape: dict[str, tuple[str, ...] | None]) -> Iterator[str]:
+    """Its values in the order of the shape; an object's own place is empty, as it is no value."""
+    fields = value if isinstance(value, dict) else {}
+    for name, inner in shape.items():
+        found = fields.get(name)
+        is_whole = inner is not None and isinstance(found, dict | list)
+        yield "" if name not in fields or is_whole else _kind(found)
+        below = found if isinstance(found, dict) else {}
+        for each in inner or ():
+            yield _kind(below[each]) if each in below else ""
 
 
 @settings(deadline=None)

@@ -21,7 +21,7 @@ BOOK = PriceBook(
         )
     },
     aliases={"short": "gpt-5"},
-    unpriced=frozenset({"gpt-5-2025-01-01"}),
+    unpriced={"gpt-5-2025-01-01": "it was dearer"},
 )
 MODELS = ("gpt-5", "short", "gpt-5-2025-01-01", "gpt-5-2025-02-02", "new")
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.exchange import USAGE_TAG, Basis, Exchange, Outcome
-from gateway.core.usage import ToolUse
+from gateway.core.tool_use import ToolUse
 from tests.core.test_chat_stream import BEGUN, DONE, STOP, TOLD, piece
 from tests.fakes.told import (
     AFTER,

@@ -20,7 +20,8 @@ from gateway.core.observer import (
     StreamObserver,
     observer_for,
 )
-from gateway.core.usage import NO_TOOLS, Usage
+from gateway.core.tool_use import NO_TOOLS
+from gateway.core.usage import Usage
 from tests.recordings import Row, index_rows
 
 USED = {"input_tokens": 3, "output_tokens": 5}

@@ -1,5 +1,7 @@
 """A card travels as text and comes back the same."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 
@@ -11,7 +13,7 @@ from tests.core.test_prices import card, cards
 
 @given(cards)
 def test_a_card_travels_whole(price: ModelPrice) -> None:
-    assert price_from_json(price_to_json(price)) == price
+    assert price_from_json(price_to_json(price)) == replace(price, windows={})
 
 
 def test_a_card_is_encoded_once() -> None:

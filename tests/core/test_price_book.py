@@ -31,6 +31,8 @@ def test_no_card_before_a_model_exists() -> None:
         ("gpt-4o-2024-05-13", "gpt-4o-2024-05-13"),
         ("gpt-5.6", "gpt-5.6-sol"),
         ("gpt-5.6-2026-07-09", "gpt-5.6-sol"),
+        ("ft:gpt-4.1-2025-04-14:acme::abc", "ft:gpt-4.1-2025-04-14"),
+        ("ft:gpt-4.1-2025-04-14:acme:my-suffix:abc:ckpt-step-10", "ft:gpt-4.1-2025-04-14"),
     ],
 )
 def test_finds_snapshots_and_aliases(asked: str, name: str) -> None:
@@ -45,8 +47,10 @@ def test_finds_snapshots_and_aliases(asked: str, name: str) -> None:
         "gpt-6-sol ",
         "gpt-6-sol-2026",
         "gpt-6-sol-2026-01-01-2026-01-01",
-        "ft:gpt-4.1-2025-04-14:acme::abc",
-        "ft:gpt-4.1-2025-04-14",
+        "ft:gpt-4.1-2024-01-01:acme::abc",
+        "ft:gpt-6-sol:acme::abc",
+        "ft:gpt-4.1",
+        "ft:",
         "openai/gpt-6-sol",
         "",
     ],
@@ -56,6 +60,6 @@ def test_a_name_that_is_not_listed_has_no_card(name: str) -> None:
 
 
 def test_a_snapshot_may_be_listed_as_unpriced() -> None:
-    book = replace(BOOK, unpriced=frozenset({"gpt-4o-2024-11-20"}))
+    book = replace(BOOK, unpriced={"gpt-4o-2024-11-20": "it was dearer"})
     assert book.find("gpt-4o-2024-11-20", NOW_US) is None
     assert book.find("gpt-4o", NOW_US) is not None

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.adapters.pricefile import load_prices
 from gateway.core.prices import ModelPrice
-from gateway.core.usage import NO_TOOLS, ToolUse, Usage
+from gateway.core.tool_use import NO_TOOLS, ImageUse, ToolUse
+from gateway.core.usage import TEXT_ONLY, Modalities, Usage
 
 BOOK = load_prices()
 NOW_US = 1_795_305_600_000_000  # 2026-11-22
@@ -22,8 +23,8 @@ def card(name: str = "gpt-6-sol") -> ModelPrice:
     return price
 
 
-def usage(**counts: int) -> Usage:
-    return Usage(**{"input_tokens": 0, "output_tokens": 0} | counts)
+def usage(modalities: Modalities = TEXT_ONLY, **counts: int) -> Usage:
+    return Usage(**{"input_tokens": 0, "output_tokens": 0} | counts, modalities=modalities)
 
 
 def test_meters_are_disjoint() -> None:
@@ -89,12 +90,12 @@ def test_a_missing_long_row_is_no_price() -> None:
 @pytest.mark.parametrize(
     "tools",
     [
-        ToolUse(items={"code_interpreter_call": 1}),
+        ToolUse(items={"code_interpreter_call": 1}, containers={"": 1}),
         ToolUse(items={"image_generation_call": 1}),
-        ToolUse(items={"shell_call": 1}),
+        ToolUse(items={"shell_call": 1}, containers={"": 1}),
         ToolUse(items={"teleport_call": 1}),
         ToolUse(items={"hologram": 1}),
-        ToolUse(has_image_generation=True),
+        ToolUse(images=ImageUse(models=("gpt-image-2",), usage=None)),
     ],
 )
 def test_an_unknown_meter_is_never_free(tools: ToolUse) -> None:
@@ -190,7 +191,9 @@ def test_more_never_costs_less(price: ModelPrice, used: Usage, what: str, more: 
 @pytest.mark.parametrize("name", BOOK.names())
 def test_every_model_of_the_book_prices_plain_text(name: str) -> None:
     cost = card(name).cost(
-        usage=usage(input_tokens=1_000, output_tokens=1_000), tools=NO_TOOLS, service_tier="default"
+        usage=usage(input_tokens=1_000, output_tokens=1_000 if card(name).output_tokens_max else 0),
+        tools=NO_TOOLS,
+        service_tier="default",
     )
     assert cost.cost_pusd
     assert cost.problem is None

@@ -152,9 +152,11 @@ def test_the_background_is_asked_for_longer_and_lasts_until_it_is_posted() -> No
     assert concluded(BROKEN, 8) == replace(BROKEN, settled_at_us=8)
 
 
-def test_a_completion_window_has_no_price_yet() -> None:
-    behind = replace(BROKEN, hold=hold(tags={BACKGROUND_TAG: "8h"}))
-    known = learned(behind, told(**COMPLETED), BOOK)
+def test_a_completion_window_without_a_price_has_none() -> None:
+    behind = replace(BROKEN, hold=hold(tags={BACKGROUND_TAG: "8h"}, price=None))
+    known = learned(
+        behind, told(**COMPLETED), PriceBook(version="1", cards={"gpt-test": (price(),)})
+    )
     assert known is not None
     assert (known.cost_pusd, known.problem) == (None, "window_unpriced")
 

@@ -10,7 +10,8 @@ from gateway.core.exchange import Basis, Outcome
 from gateway.core.observer import Observation
 from gateway.core.price_book import PriceBook
 from gateway.core.settlement import Settlement, nothing_used, settlement, worst_case
-from gateway.core.usage import ToolUse, Usage
+from gateway.core.tool_use import ToolUse
+from gateway.core.usage import Usage
 from tests.builders import hold, price, usage
 
 CARD = price()

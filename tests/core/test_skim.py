@@ -7,16 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.skim import (
-    DEPTH_MAX,
-    KEPT_BYTES_MAX,
-    UNREADABLE,
-    Node,
-    Skimmer,
-)
+from gateway.core.paths import Node
+from gateway.core.skim import DEPTH_MAX, KEPT_BYTES_MAX, UNREADABLE, Skimmer
 from gateway.core.skimmed import ITEM_KINDS_MAX, Skimmed
 
-ITEM = Node("out[]", {"type": Node("out[].type")})
+ITEM = Node(
+    "out[]", {"type": Node("out[].type"), "box": Node("out[].box", {"d": Node("out[].box.d")})}
+)
 TREE = Node(
     "", {"a": Node("a"), "b": Node("b", {"c": Node("b.c")}), "out": Node("out", element=ITEM)}
 )
@@ -83,9 +80,10 @@ def test_what_is_kept_is_bounded() -> None:
     kinds = b",".join(b'{"type":%d}' % number for number in range(ITEM_KINDS_MAX + 50))
     found = walked(b'{"out":[' + kinds + b"]}")
     assert found is not None
-    assert len(found.items) == ITEM_KINDS_MAX + 1
-    assert sum(found.items.values()) == ITEM_KINDS_MAX + 50
-    assert found.items[b'"other"', b""] == 50
+    counts = found.items["out"]
+    assert len(counts) == ITEM_KINDS_MAX + 1
+    assert sum(counts.values()) == ITEM_KINDS_MAX + 50
+    assert counts[(b'"other"', b"", b"")] == 50
 
 
 def test_a_text_of_200_mib_costs_nothing() -> None:
@@ -100,5 +98,18 @@ def test_a_text_of_200_mib_costs_nothing() -> None:
     tracemalloc.stop()
     found = skimmer.end()
     assert found is not None
-    assert (found.values, found.items) == ({"a": b"1"}, {(b'"image"', b""): 1})
+    assert (found.values, found.items) == ({"a": b"1"}, {"out": {(b'"image"', b"", b""): 1}})
     assert peak < 1 << 20
+
+
+def test_an_element_is_its_values_in_the_order_of_the_tree() -> None:
+    found = walked(
+        b'{"out":[{"type":1,"box":{"d":2,"e":3}},{"box":"b"},{"box":[4]},{"box":5,"box":{}},7,{}]}'
+    )
+    assert found is not None
+    assert found.items == {"out": {(b"1", b"", b"2"): 1, (b"", b'"b"', b""): 1, (b"", b"", b""): 4}}
+    again = walked(b'{"out":[{"type":1}],"out":[{"type":2}]}')
+    assert again is not None
+    assert again.items == {"out": {(b"2", b"", b""): 1}}
+    assert walked(b'{"b":5}') is not None
+    assert values(b'{"b":5}') == {}

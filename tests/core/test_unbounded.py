@@ -15,7 +15,7 @@ from gateway.core.unbounded import (
 )
 from tests.builders import price
 
-CARD = price(tool_fees_pusd={"web_search": 10, "file_search": 20})
+CARD = price(tool_fees_pusd={"web_search": 10, "web_search_preview": 10, "file_search": 20})
 SEARCH = {"type": "web_search"}
 
 
@@ -93,6 +93,25 @@ def test_the_dearest_fee_of_the_tools_counts() -> None:
     assert dearest_fee_pusd(asked(tools=[SEARCH, {"type": "file_search"}]), CARD) == 20
     assert dearest_fee_pusd(asked(tools=[SEARCH, {"type": "mcp"}]), CARD) == 10
     assert dearest_fee_pusd(asked(tools=[{"type": "mcp"}]), CARD) == 0
+
+
+def test_a_search_of_the_older_kind_has_a_fee_of_its_own() -> None:
+    card = price(tool_fees_pusd={"web_search": 10, "web_search_preview": 25})
+    assert dearest_fee_pusd(asked(tools=[{"type": "web_search_preview"}]), card) == 25
+    assert dearest_fee_pusd(asked(tools=[SEARCH]), card) == 10
+
+
+def test_a_call_may_begin_a_container_of_the_size_that_its_tool_says() -> None:
+    card = price(tool_fees_pusd={"container_1g": 3, "container_4g": 12})
+    small, large, old, odd = (
+        {"type": "code_interpreter", "container": container}
+        for container in ({}, {"memory_limit": "4g"}, "cntr_1", {"memory_limit": "5g"})
+    )
+    assert dearest_fee_pusd(asked(tools=[small]), card) == 20 * 3
+    assert dearest_fee_pusd(asked(tools=[small, large]), card) == 20 * 12
+    for unknown in (old, odd):
+        [found] = unbounded_by(asked(tools=[small, unknown], max_tool_calls=1), card)
+        assert found.field == "tools"
 
 
 def test_tools_that_end_a_response_do_not_loop() -> None:

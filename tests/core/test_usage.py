@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.usage import COUNT_MAX, Usage, UsageInvalid, tool_use_from, usage_from
+from gateway.core.tool_use import tool_use_from
+from gateway.core.usage import COUNT_MAX, TEXT_ONLY, Modalities, Usage, UsageInvalid, usage_from
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
@@ -27,7 +28,7 @@ def test_every_count_is_read_and_unknown_fields_are_ignored() -> None:
                 "cached_tokens": 40,
                 "cache_write_tokens": 30,
                 "cache_write_tokens_details": {"ttl_30m_tokens": 20, "ttl_12h_tokens": 10},
-                "audio_tokens": "?",
+                "sounds": "?",
             },
             output_tokens_details={"reasoning_tokens": 15},
             cost=0.5,
@@ -72,6 +73,30 @@ def test_only_whole_numbers_are_counts(count: object) -> None:
         reported(input_tokens_details={"cached_tokens": 60, "cache_write_tokens": 41}),
         reported(output_tokens_details={"reasoning_tokens": 21}),
         reported(input_tokens_details={"cache_write_tokens_details": {"ttl_12h_tokens": 1}}),
+        reported(
+            input_tokens_details={
+                "cache_write_tokens": 9,
+                "cache_write_tokens_details": {"ttl_30m_tokens": 5, "ttl_12h_tokens": 3},
+            }
+        ),
+        reported(input_tokens_details={"audio_tokens": 60, "image_tokens": 41}),
+        reported(input_tokens_details={"audio_tokens": "?"}),
+        reported(
+            input_tokens_details={
+                "cached_tokens": 9,
+                "audio_tokens": 4,
+                "cached_tokens_details": {"audio_tokens": 5},
+            }
+        ),
+        reported(
+            input_tokens_details={
+                "cached_tokens": 9,
+                "audio_tokens": 9,
+                "image_tokens": 9,
+                "cached_tokens_details": {"audio_tokens": 5, "image_tokens": 5},
+            }
+        ),
+        reported(output_tokens_details={"reasoning_tokens": 11, "audio_tokens": 10}),
         reported(input_tokens_details=[]),
         "much",
         [],
@@ -82,9 +107,32 @@ def test_counts_that_contradict_each_other_are_told_never_mended(broken: object)
         usage_from(broken)
 
 
+def test_sound_and_images_are_told_apart() -> None:
+    usage = usage_from(
+        reported(
+            input_tokens_details={
+                "cached_tokens": 50,
+                "audio_tokens": 30,
+                "image_tokens": 20,
+                "cached_tokens_details": {"audio_tokens": 10, "image_tokens": 15},
+            },
+            output_tokens_details={"audio_tokens": 12, "image_tokens": 3},
+        )
+    )
+    assert usage is not None
+    assert usage.modalities == Modalities(
+        audio=30, audio_cached=10, audio_output=12, image=20, image_cached=15, image_output=3
+    )
+    zeros = usage_from(reported(input_tokens_details={"audio_tokens": 0}))
+    assert zeros is not None
+    assert zeros.modalities is TEXT_ONLY
+
+
 def test_a_negative_count_is_refused_wherever_it_comes_from() -> None:
     with pytest.raises(UsageInvalid, match="negative"):
         Usage(input_tokens=-1, output_tokens=0)
+    with pytest.raises(UsageInvalid, match="negative"):
+        Usage(input_tokens=1, output_tokens=0, modalities=Modalities(audio=-1))
 
 
 @settings(deadline=None)
@@ -95,28 +143,4 @@ def test_any_shape_is_a_usage_or_invalid(value: object) -> None:
     except UsageInvalid:
         return
     assert usage is None or usage.input_tokens >= usage.cached_tokens + usage.cache_write_tokens
-    tool_use_from(value, {})
-
-
-def test_billed_searches_win_over_counted_ones() -> None:
-    items = {
-        ("web_search_call", "search"): 2,
-        ("web_search_call", "open_page"): 4,
-        ("web_search_call", ""): 1,
-        ("", ""): 1,
-    }
-    assert tool_use_from({"web_search": {"num_requests": 0}}, items).web_searches == 0
-    unread: list[object] = [None, {}, {"web_search": None}, {"web_search": []}, "x"]
-    for absent in unread:
-        assert tool_use_from(absent, items).web_searches == 3
-    assert tool_use_from(None, items).items == {"web_search_call": 7}
-
-
-def test_image_generation_is_seen_and_what_cannot_be_read_is_not_taken_for_none() -> None:
-    def has_images(image: object) -> bool:
-        return tool_use_from({"image_gen": image}, {}).has_image_generation
-
-    assert not has_images(None)
-    assert not has_images({"input_tokens": 0, "output_tokens": 0, "total_tokens": 0})
-    assert has_images({"output_tokens": 5})
-    assert has_images({"total_tokens": "5"})
+    tool_use_from(value, {}, ())

@@ -1,61 +1,63 @@
-"""The worked cases kept outside the project: each exact, or without a cost, never wrong."""
+"""The worked cases kept outside the project: each exact by the path of a response, or refused."""
 
 import datetime as dt
+import json
+from functools import cache
 from typing import Any
 
 import pytest
 
 from gateway.adapters.pricefile import load_prices
-from gateway.core.usage import tool_use_from, usage_from
+from gateway.core.exchange import BACKGROUND_TAG
+from gateway.core.facts import facts_from, skim
+from gateway.core.observation import observe_body
+from gateway.core.price_book import PriceBook
+from gateway.core.region import region_of
+from gateway.core.request import ResponseRequest
+from gateway.core.settlement import Settlement, settlement
+from tests.builders import hold
 from tests.recordings import shared_json
 
-BOOK = load_prices()
-# Worked cases that need facts a card is not told yet: the kind of a search tool, image tokens.
-NOT_YET_PRICED = {"E21": "meter_unpriced", "E23": "meter_unpriced"}
-# A fine-tuned model is its operator's to price; the built-in book has none.
-NOT_IN_THE_BOOK = {"N06"}
+PROBLEMS = {
+    "unpriced": "model_unpriced",
+    "unpriced_tier": "tier_unpriced",
+    "usage_missing": "usage_missing",
+    "anomaly": "usage_invalid",
+}
 
 
-def priced(case: dict[str, Any]) -> tuple[int | None, str | None]:
-    """Price a worked case by the same path as a response: reported facts to usage to cost."""
-    response = case["response"]
-    at = dt.datetime.fromisoformat(case["as_of"])
-    price = BOOK.find(response["model"], int(at.timestamp()) * 1_000_000)
-    reported = usage_from(response["usage"])
-    if price is None or reported is None:
-        return None, "model_unpriced" if price is None else "usage_missing"
-    items: dict[tuple[str, str], int] = {}
-    for item in response["output"]:
-        if item["status"] == "completed":
-            key = item["type"], item.get("action", {}).get("type", "")
-            items[key] = items.get(key, 0) + 1
-    window = case["request"].get("background_options", {}).get("completion_window")
-    cost = price.cost(
-        usage=reported,
-        tools=tool_use_from(response.get("tool_usage"), items),
-        service_tier=response["service_tier"],
-        background_window=window,
+@cache
+def book(region: str | None) -> PriceBook:
+    return load_prices(region=region)
+
+
+def settled(case: dict[str, Any]) -> Settlement:
+    """What a worked case comes to: read, held and settled like any response."""
+    request = ResponseRequest.parse(json.dumps({"input": "x", **case["request"]}).encode())
+    prices = book(region_of(case["upstream_host"]))
+    at_us = int(dt.datetime.fromisoformat(case["as_of"]).timestamp()) * 1_000_000
+    placed = hold(
+        model=request.model,
+        created_at_us=at_us,
+        price=prices.find(request.model, at_us, window=request.window),
+        tags={} if request.window is None else {BACKGROUND_TAG: request.window},
     )
-    return cost.cost_pusd, cost.problem
+    body = json.dumps({"id": "resp_1", "object": "response", **case["response"]}).encode()
+    found = skim(body, is_event=False)
+    assert found is not None
+    seen = observe_body(facts_from(found, is_event=False))
+    return settlement(placed, seen, status=200, book=prices)
 
 
 @pytest.mark.needs_recordings
 def test_prices_the_worked_cases_exactly() -> None:
-    cases = {case["id"]: case for case in shared_json("price_oracle.json")["examples"]}
-    results = {name: priced(case) for name, case in cases.items()}
-
-    for name, case in cases.items():
-        expected = case["expect"]
-        if name in NOT_YET_PRICED:
-            assert results[name] == (None, NOT_YET_PRICED[name]), name
-        elif name in NOT_IN_THE_BOOK:
-            assert results[name] == (None, "model_unpriced"), name
-        elif "background_options" in case["request"]:
-            assert results[name] == (None, "window_unpriced"), name
-        elif expected["result"] == "priced":
-            assert results[name] == (expected["pico_usd"], None), name
+    cases = shared_json("price_oracle.json")["examples"]
+    assert cases
+    for case in cases:
+        expected, result = case["expect"], settled(case)
+        if expected["result"] == "priced":
+            assert (result.cost_pusd, result.problem) == (expected["pico_usd"], None), case["id"]
         else:
-            assert results[name][0] is None, name
-    assert results["N01"] == (None, "model_unpriced")
-    assert results["N03"] == (None, "tier_unpriced")
-    assert results["N04"] == (None, "usage_missing")
+            known = PROBLEMS.get(expected["result"], result.problem)
+            assert result.problem == known is not None, case["id"]
+            assert result.cost_pusd is None or result.basis == "worst_case", case["id"]

@@ -2,7 +2,8 @@
 
 from gateway.adapters.pricefile import load_prices
 from gateway.adapters.reports import EntryRow
-from gateway.core.usage import tool_use_from, usage_from
+from gateway.core.tool_use import tool_use_from
+from gateway.core.usage import usage_from
 from gateway.simulator.oracle import Served
 from tests.journeys.stage import now_us
 
@@ -15,7 +16,7 @@ def cost_pusd(served: Served) -> int:
     usage = usage_from(served.usage)
     assert price is not None
     assert usage is not None
-    tools = tool_use_from(served.tool_usage, {})
+    tools = tool_use_from(served.tool_usage, {}, ())
     cost = price.cost(usage=usage, tools=tools, service_tier=served.service_tier).cost_pusd
     assert cost is not None
     return cost

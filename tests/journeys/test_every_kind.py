@@ -4,12 +4,12 @@ Exact where every tool has a price; unknown, and never zero, where one has none.
 """
 
 import json
-from collections import Counter
 
 import pytest
 
 from gateway.adapters.reports import EntryRow
-from gateway.core.usage import tool_use_from, usage_from
+from gateway.core.facts import facts_from, skim
+from gateway.core.usage import usage_from
 from gateway.simulator.faults import NO_FAULTS
 from gateway.simulator.framing import json_bytes, stream_segments
 from gateway.simulator.plan import KINDS
@@ -19,7 +19,7 @@ from tests.journeys.cuts import all_of, random_pieces, replayed
 from tests.journeys.stage import Stage, body
 from tests.simulator.scenes import scene
 
-UNPRICED = {"code_interpreter", "image_generation", "shell", "tool_search"}
+UNPRICED = {"code_interpreter", "shell", "tool_search"}
 UNUSED = {"failed", "error"}
 MODEL = "gpt-5-mini"
 
@@ -33,8 +33,10 @@ def true_cost_pusd(shown: Scene, entry: EntryRow) -> int | None:
     usage = usage_from(shown.usage)
     assert price is not None
     assert usage is not None
-    items = Counter((str(item.final["type"]), "") for item in shown.output.items)
-    tools = tool_use_from(shown.tool_usage, items)
+    found = skim(json_bytes(final_response(shown)), is_event=False)
+    assert found is not None
+    tools = facts_from(found, is_event=False).tools
+    price = BOOK.with_images(price, entry.created_at_us)
     return price.cost(usage=usage, tools=tools, service_tier=shown.answered_tier).cost_pusd
 
 
