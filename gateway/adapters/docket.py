@@ -69,10 +69,11 @@ def decide(work: Work, told: Told, judge: Judge) -> Docket:
     for correction in told.corrections:
         _resolve(correction.legs, told, touched, 0, correction.delta_pusd)
     _place_all(work, told, judge, docket, touched)
+    budgets = judge.budgets
     for leg, spent_pusd in sorted(touched.items()):
         account = told.accounts[leg]
         docket.accounts.append(account)
-        if (budget := judge.budgets.get(leg[0])) is not None:
+        if account.spent_pusd > spent_pusd and (budget := budgets.get(leg[0])) is not None:
             crossed = account.crossed(budget, spent_before_pusd=spent_pusd)
             now_us = judge.now_us
             docket.alerts += [(*leg, percent, now_us, None, 0, now_us) for percent in crossed]
@@ -95,7 +96,7 @@ def _place_all(
 ) -> None:
     asked = [held for held in work.held.values() if not held.is_sent]
     fallen = judge.fallen([held for held in asked if held.row[0] not in told.there])
-    queued: set[Leg] = set()  # what others wait for already
+    queue = _Queue(told, judge)
     for request_id, held in work.held.items():
         if request_id in told.posted or request_id in work.settled:
             continue
@@ -105,7 +106,7 @@ def _place_all(
         legs = work.legs[request_id]
         error = fallen.get(request_id)
         if error is None and not held.is_sent:
-            error = _refusal(held, legs, told, judge, queued)
+            error = queue.refusal(held, legs)
         if error is not None:
             docket.refused[request_id] = error
             continue
@@ -121,33 +122,49 @@ def _place_all(
         docket.placed[request_id] = legs
 
 
-def _refusal(
-    held: Held, legs: tuple[Leg, ...], told: Told, judge: Judge, queued: set[Leg]
-) -> GatewayError | None:
-    for limit in held.terms.concurrency:
-        if told.open_holds.get(limit.subject, 0) >= limit.open_max:
-            return ConcurrencyExceeded(
-                f"{limit.subject} may have {limit.open_max} requests open at once, and has; "
-                "try again when one has ended."
-            )
-    accounts = [told.accounts[leg] for leg in legs]
-    error = obstacle(
-        accounts,
-        held.hold_pusd,
-        budgets=judge.budgets,
-        terms=held.terms,
-        now_us=judge.now_us,
-    )
-    waited_for = next((leg for leg in legs if leg in queued), None)
-    if error is None and waited_for is not None:  # also who would not wait overtakes nobody
-        account = told.accounts[waited_for]
-        sentence = in_sentences(account, judge.budgets[waited_for[0]], held.hold_pusd)
-        return BudgetHeld(
-            f"{sentence} Others wait for that, and came first.", left_pusd=account.left_pusd
+class _Queue:
+    """Who of a batch may hold, in the order in which they came."""
+
+    def __init__(self, told: Told, judge: Judge) -> None:
+        self._told = told
+        self._budgets = judge.budgets
+        self._now_us = judge.now_us
+        self._waited_for: set[Leg] = set()  # of those that came before
+
+    def refusal(self, held: Held, legs: tuple[Leg, ...]) -> GatewayError | None:
+        """Why it may not, as far as is known; None when it may."""
+        for limit in held.terms.concurrency:
+            if self._told.open_holds.get(limit.subject, 0) >= limit.open_max:
+                return ConcurrencyExceeded(
+                    f"{limit.subject} may have {limit.open_max} requests open at once, and has; "
+                    "try again when one has ended."
+                )
+        accounts = [self._told.accounts[leg] for leg in legs]
+        error = obstacle(
+            accounts,
+            held.hold_pusd,
+            budgets=self._budgets,
+            terms=held.terms,
+            now_us=self._now_us,
         )
-    if isinstance(error, BudgetHeld) and held.terms.may_wait:
-        queued.update(leg for leg in legs if not told.accounts[leg].fits(held.hold_pusd))
-    return error
+        if error is None and self._waited_for:  # also who would not wait overtakes nobody
+            return self._turn(held, legs)
+        if isinstance(error, BudgetHeld) and held.terms.may_wait:
+            self._waited_for.update(
+                leg for leg in legs if not self._told.accounts[leg].fits(held.hold_pusd)
+            )
+        return error
+
+    def _turn(self, held: Held, legs: tuple[Leg, ...]) -> BudgetHeld | None:
+        for leg in legs:
+            if leg in self._waited_for:
+                account = self._told.accounts[leg]
+                sentence = in_sentences(account, self._budgets[leg[0]], held.hold_pusd)
+                return BudgetHeld(
+                    f"{sentence} Others wait for that, and came first.",
+                    left_pusd=account.left_pusd,
+                )
+        return None
 
 
 def _count(held: Held, open_holds: dict[str, int]) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from sqlalchemy import Engine
@@ -133,7 +132,8 @@ class Ledger:
             try:
                 left_seconds = HOLD_SECONDS_MAX - terms.asked_seconds
                 await in_time(job, left_seconds, on_late=self._late)
-                return replace(hold, legs=job.legs)
+                hold.legs = job.legs
+                return hold
             except TooLate:
                 pass
         await self._hold_in_outage(job, hold, posting)

@@ -29,7 +29,10 @@ class _Known:
     periods: list[Period] = field(default_factory=list)  # newest last
 
     def period_at(self, at_us: int) -> Period | None:
-        return next((one for one in reversed(self.periods) if _contains(one, at_us)), None)
+        for one in reversed(self.periods):
+            if _contains(one, at_us):
+                return one
+        return None
 
     def look_up(self, connection: Connection, at_us: int) -> Period:
         """The same, from the database where it is not known; begun if need be."""
@@ -46,7 +49,7 @@ class Legs:
     def __init__(self) -> None:
         self._known: dict[str, list[_Known]] | None = None  # by subject
         self._budgets: dict[str, Budget] = {}
-        self._paths: dict[tuple[str, str, frozenset[str]], list[_Known]] = {}
+        self._paths: dict[tuple[str | None, ...], list[_Known]] = {}
         self.is_stale = True
 
     def hear(self, news: News) -> None:
@@ -110,7 +113,7 @@ class Legs:
 
     def _path(self, claim: Claim) -> list[_Known]:
         """The budgets on the way, in the order of their ids."""
-        place = claim.tenant, claim.key_id, claim.models
+        place = claim[:-1]  # all but the moment
         path = self._paths.get(place)
         if path is None:
             if len(self._paths) >= PATHS_MAX:
@@ -128,11 +131,12 @@ class Legs:
 def _on_path(known: dict[str, list[_Known]], claim: Claim) -> list[_Known]:
     if not known:
         return []
+    models = claim.models
     return [
         one
         for subject in (*ancestry(claim.tenant), claim.key_id)
         for one in known.get(subject, ())
-        if one.budget.covers(claim.models)
+        if one.budget.covers(models)
     ]
 
 

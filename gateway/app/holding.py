@@ -51,8 +51,9 @@ class Holding:
         return await self._placed(permit, may_wait=True)
 
     async def _placed(self, permit: Permit, *, may_wait: bool) -> Permit:
-        terms = replace(permit.terms, may_wait=may_wait)
-        return replace(permit, hold=await self.ledger.hold(permit.hold, terms))
+        terms = permit.terms if may_wait else replace(permit.terms, may_wait=False)
+        await self.ledger.hold(permit.hold, terms)
+        return permit
 
     async def _tightened(self, permit: Permit, left_pusd: int) -> Permit:
         """With a shorter worst case: by the upstream's own count of its input, by less output."""

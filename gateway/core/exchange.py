@@ -41,7 +41,7 @@ class Basis(StrEnum):
     NONE = "none"  # nothing was used
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, for its legs: a copy would cost every request
 class Hold:
     """What may be owed, written down before it can be. Times are Unix microseconds."""
 
@@ -57,7 +57,7 @@ class Hold:
     max_output_tokens: int | None = None  # as sent
     price: ModelPrice | None  # in force at admission; settling later uses the same card
     tags: dict[str, str] = field(default_factory=dict)
-    legs: tuple[Leg, ...] | None = None  # the budgets it counts against; None until it is placed
+    legs: tuple[Leg, ...] | None = None  # as the ledger says when it is placed
 
     @property
     def is_stored(self) -> bool:

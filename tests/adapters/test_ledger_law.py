@@ -1,7 +1,6 @@
 """The law of budgets, against a model: whatever comes in whatever order, crashes and repeats.
 
-Every batch is written by the statements of the database at hand and must leave what the model
-says, which knows no batches, no processes and no database.
+A batch must leave what the model says, which knows no batches, no processes and no database.
 """
 
 from collections.abc import Callable
@@ -281,8 +280,7 @@ def _picked(some: list[T], at: int) -> T:
 def _book(output_pusd: int) -> PriceBook:
     tier = builders.CARD.tiers["default"]
     tier = replace(tier, short=replace(tier.short, input=0, output=output_pusd))
-    card = builders.price(tiers={"default": tier})
-    return PriceBook(version="", cards={"gpt-test": (card,)})
+    return PriceBook(version="", cards={"gpt-test": (builders.price(tiers={"default": tier}),)})
 
 
 def _lost(hold: Hold, cost: Callable[[int], int | None]) -> Exchange:

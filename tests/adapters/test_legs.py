@@ -23,7 +23,8 @@ def claim(**given: Any) -> Claim:
     fields = {
         "tenant": "acme/search",
         "key_id": "k00000000001",
-        "models": frozenset({"gpt-test"}),
+        "model": "gpt-test",
+        "priced_model": None,
         "at_us": NOON_US,
     }
     return Claim(**{**fields, **given})

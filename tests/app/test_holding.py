@@ -1,6 +1,5 @@
 """Where money is short: wait, count, fit or refuse, in the order that the policy asks for."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,7 +29,8 @@ class Wallet:
     async def hold(self, hold: Hold, terms: Terms) -> Hold:
         self.asked.append((hold.hold_pusd, terms.may_wait))
         if hold.hold_pusd <= self.left_pusd:
-            return replace(hold, legs=LEGS)
+            hold.legs = LEGS
+            return hold
         if self._error is BudgetExhausted:
             raise BudgetExhausted("spent", left_pusd=self.left_pusd, resets_in_seconds=1)
         raise self._error("held", left_pusd=self.left_pusd)
