@@ -163,6 +163,8 @@ def _store(request: Request, policy: Policy) -> Change | None:
 
 
 def _output_tokens(request: Request, policy: Policy) -> Change | None:
+    if not request.takes_output_limit:
+        return None
     change = _limited(
         request.output_field,
         request.max_output_tokens,

@@ -97,10 +97,12 @@ def bound(asked: BoundInput, price: ModelPrice) -> Bound:
 def output_that_fits(asked: BoundInput, price: ModelPrice, left_pusd: int) -> int | None:
     """The greatest limit of its output with which a request's hold is at most `left_pusd`.
 
-    Never more than was asked for. None: not even the least that the API takes would fit, or the
-    request has no bound.
+    Never more than was asked for. None: not even the least that the API takes would fit, it takes
+    none, or the request has no bound.
     """
     request = asked.request
+    if not request.takes_output_limit:
+        return None
     most = bound(asked, price).output_tokens_max // request.choices
     # With the field set the body may be longer: by no more than with its widest value.
     wide = replace(asked, request=request.rewritten({request.output_field: most})[0])

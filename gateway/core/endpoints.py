@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from gateway.core.chat import ChatRequest
+from gateway.core.compaction import COMPACT, CompactRequest
 from gateway.core.embeddings import EmbeddingsRequest
 from gateway.core.errors import NotFound
 from gateway.core.request import Request, ResponseRequest
@@ -61,6 +62,7 @@ _ITEM = f"{_CONVERSATION}/items/{{item_id}}"
 
 ENDPOINTS = (
     _metered("responses", "/responses", ResponseRequest),
+    _metered(COMPACT, "/responses/compact", CompactRequest),
     _metered("chat.completions", "/chat/completions", ChatRequest),
     _metered("embeddings", "/embeddings", EmbeddingsRequest),
     _passed("moderations", "POST", "/moderations"),  # free upstream, whatever it is given

@@ -6,6 +6,7 @@ could not be learned is posted at the hold, or has no cost when no price is know
 
 from dataclasses import dataclass
 
+from gateway.core.compaction import COMPACT
 from gateway.core.cost import WINDOW_UNPRICED, CostLine
 from gateway.core.exchange import Basis, Hold, Outcome
 from gateway.core.observer import Observation
@@ -89,7 +90,7 @@ def _reported(
     cost = price.cost(
         usage=observation.usage,
         tools=observation.tools,
-        service_tier=observation.service_tier,
+        service_tier=_tier(hold, observation),
     )
     return Settlement(
         outcome=outcome,
@@ -99,6 +100,12 @@ def _reported(
         lines=cost.lines,
         problem=cost.problem or ("usage_suspect" if observation.is_suspect else None),
     )
+
+
+def _tier(hold: Hold, observation: Observation) -> str | None:
+    """The tier as served; where answers of a kind never tell it, as asked."""
+    is_told = observation.service_tier is not None or hold.endpoint != COMPACT
+    return observation.service_tier if is_told else hold.service_tier
 
 
 def _served_price(hold: Hold, served: str | None, book: PriceBook) -> ModelPrice | None:

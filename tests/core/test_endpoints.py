@@ -106,6 +106,7 @@ def test_what_the_sdk_asks_for_is_served() -> None:
     responses, conversations = client.responses, client.conversations
     calls = {
         "responses": lambda: responses.create(model="m", input="x"),
+        "responses.compact": lambda: responses.compact(model="m"),
         "responses.input_tokens": lambda: responses.input_tokens.count(model="m"),
         "responses.retrieve": lambda: responses.retrieve("resp_1"),
         "responses.delete": lambda: responses.delete("resp_1"),

@@ -9,6 +9,7 @@ from openai import AsyncOpenAI, NotFoundError
 
 from gateway.adapters import schema
 from tests.fakes import ledgerview
+from tests.journeys.bill import assert_exact
 from tests.journeys.stage import Stage, body, stage
 
 
@@ -40,6 +41,35 @@ async def test_a_stored_response_is_read_counted_and_deleted(on: Stage, sdk: Asy
         await sdk.responses.retrieve(name)
     assert len(on.entries()) == before
     assert ledgerview.rows(on.engine, schema.hold) == []
+
+
+async def test_a_conversation_is_kept_upstream_and_its_responses_are_metered(
+    on: Stage, sdk: AsyncOpenAI
+) -> None:
+    before = len(on.entries())
+    made = await sdk.conversations.create(metadata={"topic": "demo"})
+    said = await sdk.responses.create(model="gpt-5-mini", input="Hello", conversation=made.id)
+    items = [item async for item in await sdk.conversations.items.list(made.id)]
+    assert [item.type for item in items] == ["message", "message"]
+    name = str(items[0].to_dict()["id"])
+    await sdk.conversations.items.retrieve(name, conversation_id=made.id)
+    await sdk.conversations.items.delete(name, conversation_id=made.id)
+    assert (await sdk.conversations.update(made.id, metadata={})).metadata == {}
+    found = [item async for item in await sdk.responses.input_items.list(said.id)]
+    assert [item.type for item in found] == ["message"]
+    assert (await sdk.conversations.delete(made.id)).deleted
+    (entry,) = (await on.settled(before + 1))[-1:]
+    assert entry.response_id == said.id
+
+
+async def test_a_compaction_is_metered_as_a_response_is(on: Stage, sdk: AsyncOpenAI) -> None:
+    before = len(on.entries())
+    story = "a long story " * 40
+    told = await sdk.responses.compact(model="gpt-5-mini", input=story)
+    entry = (await on.settled(before + 1))[-1]
+    assert_exact(entry, on.simulator.served[-1])
+    assert (entry.response_id, entry.input_tokens) == (told.id, told.usage.input_tokens)
+    assert entry.hold_pusd >= (entry.cost_pusd or 0) > 0
 
 
 async def test_it_passes_byte_for_byte_with_its_query(on: Stage) -> None:

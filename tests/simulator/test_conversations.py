@@ -42,6 +42,16 @@ async def test_a_conversation_from_its_beginning_to_its_end(sim: Simulator) -> N
             await sdk.conversations.retrieve(made.id)
 
 
+async def test_the_sdk_compacts(sim: Simulator) -> None:
+    async with openai.AsyncOpenAI(base_url=sim.base_url, api_key="any", max_retries=0) as sdk:
+        told = await sdk.responses.compact(model="gpt-5.6", input="a long story")
+        assert [item.type for item in told.output] == ["message", "compaction"]
+        (served,) = sim.served
+        assert (told.id, told.usage.to_dict()) == (served.response_id, served.usage)
+        with pytest.raises(openai.InternalServerError):
+            await sdk.responses.compact(model="gpt-5.6", input="[sim: status=500]")
+
+
 async def test_what_is_not_there(sim: Simulator) -> None:
     made = (await call(sim.base_url, "POST", "/v1/conversations", {})).json["id"]
     for method, path in (("GET", ""), ("GET", "/conv_none"), ("GET", f"/{made}/elsewhere")):
