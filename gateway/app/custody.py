@@ -5,14 +5,17 @@ Not here: requests that cost (`admission`; what they make rides with their entry
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from gateway.adapters.ownership import Ownership
 from gateway.app.admission import PolicySource
 from gateway.app.passing import Aftercare, Passed
+from gateway.core.catalogue import only
 from gateway.core.endpoints import Match
-from gateway.core.ownership import Kind, path_reference, references, unlisted
+from gateway.core.ownership import IDS, Kind, path_reference, references, unlisted
+from gateway.core.prefixes import COLLECTIONS
 from gateway.core.strict import Json
 from gateway.core.tenant import Tenant
 
@@ -44,7 +47,7 @@ class Custody:
 
     def aftercare(self) -> dict[str, Aftercare]:
         """What is done with answers, by the name of their endpoint."""
-        made = Aftercare(act=self._made_conversation)
+        made = Aftercare(act=partial(self._made, Kind.CONVERSATION))
         items, one = Aftercare(act=self._answered), Aftercare(act=self._answered_one)
         return {
             "conversations.create": made,
@@ -53,13 +56,28 @@ class Custody:
             "conversations.items.list": items,
             "conversations.items.retrieve": one,
             "responses.input_items": items,
+            **self._of_collections(),
         }
 
-    async def _made_conversation(self, passed: Passed, body: bytes) -> bytes:
+    def _of_collections(self) -> dict[str, Aftercare]:
+        """The same of what is kept by id below paths that are passed."""
+        care = {}
+        for name, id_name in COLLECTIONS.items():
+            care[f"{name}.create"] = Aftercare(act=partial(self._made, IDS[id_name]))
+            care[f"{name}.list"] = Aftercare(act=self._own, is_rewriting=True)
+            care[f"{name}.delete"] = Aftercare(act=self._gone)
+        return care
+
+    async def _made(self, kind: Kind, passed: Passed, body: bytes) -> bytes:
         made = _read(body).id
         if made is not None:
-            await self.owners.made(Kind.CONVERSATION, made, passed.tenant.path)
+            await self.owners.made(kind, made, passed.tenant.path)
         return body
+
+    async def _own(self, passed: Passed, body: bytes) -> bytes:
+        """A list of what is kept, less what others keep."""
+        ids = [one.id for one in _read(body).data if one.id is not None]
+        return only(body, await self.owners.of(passed.tenant.path, ids))
 
     async def _gone(self, passed: Passed, body: bytes) -> bytes:
         await self.owners.gone(next(iter(passed.match.ids.values())), passed.tenant.path)

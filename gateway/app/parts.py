@@ -8,6 +8,7 @@ from functools import partial
 from gateway.adapters.chains import Chains
 from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
+from gateway.adapters.hard_budgets import HardBudgets
 from gateway.adapters.input_count import InputCount
 from gateway.adapters.logs import log_exchange
 from gateway.adapters.metric_files import Share
@@ -45,6 +46,7 @@ from gateway.core.attribution import tag_names
 from gateway.core.catalogue import visible
 from gateway.core.exchange import Hold
 from gateway.core.life import Life
+from gateway.core.prefixes import prefixes_from
 from gateway.core.reconciliation import Patience
 
 SWEEPS_PER_LEASE = 3
@@ -146,6 +148,7 @@ class Parts:
                 policies=self.policies,
                 minutes=self.minutes,
                 ownership=custody,
+                budgets=HardBudgets(self.engine),
                 aftercare={
                     **custody.aftercare(),
                     "models.list": Aftercare(act=self._show_models, is_rewriting=True),
@@ -159,6 +162,7 @@ class Parts:
                 ),
             ),
             metrics=self.metrics,
+            prefixes=prefixes_from(settings.endpoints.passed_prefixes),
             bodies=Bodies(
                 bytes_max=settings.limits.request_bytes_max,
                 total_bytes_max=settings.limits.request_total_bytes_max,

@@ -14,9 +14,10 @@ from gateway.app.passing import Aftercare, Cared, Passed, Passing
 from gateway.app.protocol import Connection
 from gateway.app.reading import Desk, Reading
 from gateway.app.relay import Course, Dispatch, Relay, Send
+from gateway.core import headers as wire
 from gateway.core.catalogue import require_visible
 from gateway.core.endpoints import Match
-from gateway.core.errors import InvalidRequest
+from gateway.core.errors import InvalidRequest, Unmetered
 from gateway.core.strict import Json, strict_object
 from gateway.core.tenant import Tenant
 
@@ -31,6 +32,12 @@ class Ownership(Protocol):
     async def check(self, match: Match, fields: Mapping[str, Json], tenant: Tenant) -> None: ...
 
 
+class HardBudgets(Protocol):
+    """Who knows whether a hard budget is on a tenant's way. Raises LedgerUnavailable."""
+
+    async def bind(self, tenant: Tenant) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """Passes requests; `aftercare` is by the endpoint's name."""
@@ -40,6 +47,7 @@ class Passage:
     minutes: MinuteLimits
     desk: Desk
     ownership: Ownership
+    budgets: HardBudgets
     aftercare: Mapping[str, Aftercare] = field(default_factory=dict)
 
     async def carry(self, passed: Passed, send: Send, connection: Connection) -> int:
@@ -52,6 +60,8 @@ class Passage:
         effective = await self.policies.find(passed.tenant)
         if (model := passed.match.ids.get("model")) is not None:
             require_visible(model, effective.policy.models)
+        if endpoint.is_unmetered and await self.budgets.bind(passed.tenant):
+            raise Unmetered
         await self.minutes.admit(effective.counted, key_id=passed.tenant.key_id)
         await self.ownership.check(passed.match, _fields(passed), passed.tenant)
         dispatch = Dispatch(
@@ -79,7 +89,7 @@ class Passage:
 
 
 def _fields(passed: Passed) -> dict[str, Json]:
-    if not passed.body:
+    if not passed.body or wire.is_form(passed.headers):
         return {}
     if not passed.match.endpoint.has_body:
         raise InvalidRequest(f"{passed.match.endpoint.method} takes no body.")

@@ -25,13 +25,14 @@ from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
 from gateway.core import headers as wire
 from gateway.core.admit import told
-from gateway.core.endpoints import Match, find
+from gateway.core.endpoints import Match
 from gateway.core.errors import (
     GatewayError,
     UpgradeRequired,
     UpstreamUnavailable,
     VersionNotServed,
 )
+from gateway.core.prefixes import find_any
 from gateway.core.request import ResponseRequest
 from gateway.core.strict import refuse_query
 from gateway.core.tenant import Tenant
@@ -58,7 +59,9 @@ class DataPlane:
         passage: Passage,
         metrics: Metrics,
         bodies: Bodies,
+        prefixes: tuple[str, ...] = (),  # of paths that are passed unmetered
     ) -> None:
+        self._prefixes = prefixes
         self._authenticator = authenticator
         self._admission = admission
         self._holding = holding
@@ -90,12 +93,12 @@ class DataPlane:
         scope = request.scope
         headers: wire.Headers = scope["headers"]
         _check_protocol(scope, headers)
-        match = find(scope["method"], scope["raw_path"])
+        match = find_any(scope["method"], scope["raw_path"], self._prefixes)
         request.route = match.endpoint.template
         tenant = await self._authenticator.tenant_of(headers, peer=_peer(scope))
         request.tenant = tenant.path
         if match.endpoint.has_body:
-            wire.check_media(headers)
+            wire.check_media(headers, may_be_form=match.endpoint.is_unmetered)
             refuse_query(scope["query_string"], (match.endpoint.form or ResponseRequest).ruled)
         authenticated = time.monotonic()
         body = await incoming.read()

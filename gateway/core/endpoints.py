@@ -28,6 +28,7 @@ class Endpoint:
     method: str
     template: str  # as metrics know it
     form: type[Request] | None = None  # how what costs is read; None: it costs nothing
+    is_unmetered: bool = False  # it may cost, and is passed all the same
 
     @property
     def is_metered(self) -> bool:
@@ -121,11 +122,17 @@ def _ids(endpoint: Endpoint, raw_path: bytes) -> dict[str, str] | None:
             if name.encode() != piece:
                 return None
             continue
-        said = unquote_to_bytes(piece)
-        if _ID.match(said) is None:
+        said = id_in(piece)
+        if said is None:
             return None
-        ids[name.strip("{}")] = said.decode("ascii")
+        ids[name.strip("{}")] = said
     return ids
+
+
+def id_in(piece: bytes) -> str | None:
+    """The id that a piece of a raw path is; None where it is none."""
+    said = unquote_to_bytes(piece)
+    return None if _ID.match(said) is None else said.decode("ascii")
 
 
 def _methods(endpoints: list[Endpoint]) -> str:

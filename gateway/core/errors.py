@@ -62,6 +62,12 @@ class PolicyDenied(InvalidRequest):
     default_code = "policy_denied"
 
 
+class Unmetered(InvalidRequest):
+    """This path is passed without being metered, which a hard budget does not allow."""
+
+    default_code = "unmetered_path"
+
+
 class Unbounded(InvalidRequest):
     """The cost of this request has no upper bound, and its budget is a hard one."""
 

@@ -91,15 +91,15 @@ def is_sound(name: bytes, value: bytes) -> bool:
     return _NAME.match(name) is not None and _VALUE.match(value) is not None
 
 
-def check_media(headers: Headers) -> None:
-    """Raise UnsupportedMediaType for a body that is not JSON as it is sent, in UTF-8.
+def check_media(headers: Headers, *, may_be_form: bool = False) -> None:
+    """Raise UnsupportedMediaType for a body that is not JSON as it is sent, in UTF-8, or a form.
 
     Whoever decodes it otherwise would read another request than the one that was checked.
     """
     types = [value for name, value in headers if name == b"content-type"]
     if len(types) > 1:
         raise InvalidRequest("Send one Content-Type header at most.", code="invalid_headers")
-    if types and not _JSON_TYPE.match(types[0]):
+    if types and not _JSON_TYPE.match(types[0]) and not (may_be_form and is_form(headers)):
         raise UnsupportedMediaType("The request body must be 'application/json' in UTF-8.")
     for name, value in headers:
         if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
@@ -107,6 +107,11 @@ def check_media(headers: Headers) -> None:
                 "The request body must be sent without a content encoding.",
                 code="unsupported_encoding",
             )
+
+
+def is_form(headers: Headers) -> bool:
+    """Whether a body is a form, as files are sent in."""
+    return first(headers, b"content-type").lower().startswith("multipart/form-data;")
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:

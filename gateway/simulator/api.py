@@ -25,7 +25,7 @@ from gateway.simulator.faults import Faults, make_faults
 from gateway.simulator.http import Received
 from gateway.simulator.ids import Ids
 from gateway.simulator.listing import input_items
-from gateway.simulator.neighbours import NEIGHBOURS, Neighbours
+from gateway.simulator.neighbours import CHAT, NEIGHBOURS, Neighbours
 from gateway.simulator.oracle import Oracle, served_scene
 from gateway.simulator.plan import make_plan
 from gateway.simulator.replay import Replays
@@ -65,10 +65,14 @@ class Api:
     _refusals: Counter[str] = field(default_factory=Counter)
     _shelf: Shelf = field(init=False)
     _conversations: Conversations = field(init=False)
+    _neighbours: Neighbours = field(init=False)
 
     def __post_init__(self) -> None:
         self._shelf = Shelf(self.clock)
         self._conversations = Conversations(clock=self.clock, make_stem=self.make_stem)
+        self._neighbours = Neighbours(
+            oracle=self.oracle, make_stem=self.make_stem, play=self._played
+        )
 
     def answer(self, received: Received, request_index: int) -> Answer:
         try:
@@ -86,9 +90,10 @@ class Api:
         route = received.method, received.path
         if route == ("POST", RESPONSES):
             return self._create(_body_of(received), request_index)
+        if received.method == "GET" and received.path.startswith(f"{CHAT}/"):
+            return self._neighbours.completion(received.path.removeprefix(f"{CHAT}/"))
         if received.method == "POST" and received.path in NEIGHBOURS:
-            neighbours = Neighbours(oracle=self.oracle, make_stem=self.make_stem, play=self._played)
-            return neighbours.answer(received.path, _body_of(received), request_index)
+            return self._neighbours.answer(received.path, _body_of(received), request_index)
         if route == ("POST", f"{RESPONSES}/input_tokens"):
             count = input_tokens_of(_body_of(received))
             return json_answer({"object": "response.input_tokens", "input_tokens": count})

@@ -1,7 +1,7 @@
 """The endpoints beside the Responses API: chat completions, embeddings and moderations."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.simulator import chat
 from gateway.simulator.answers import ApiError, chunked_answer, json_answer, whole_answer
@@ -24,6 +24,13 @@ class Neighbours:
     oracle: Oracle
     make_stem: Callable[[], str]
     play: Callable[[JsonObject], tuple[Scene, Faults] | Answer]
+    kept: dict[str, JsonObject] = field(default_factory=dict)  # completions to be asked for again
+
+    def completion(self, name: str) -> Answer:
+        """The answer to a GET of a completion that was to be stored."""
+        if name not in self.kept:
+            raise ApiError(404, f"The simulator has no completion {name!r}.")
+        return json_answer(self.kept[name])
 
     def answer(self, path: str, body: JsonObject, request_index: int) -> Answer:
         """The answer to a POST of one of their paths."""
@@ -43,6 +50,8 @@ class Neighbours:
         scene, faults = chat.counted(played[0], choices), played[1]
         served = served_scene(scene, request_index)
         index = self.oracle.generated(replace(served, response_id=chat.completion_id(scene)))
+        if body.get("store") and not scene.plan.is_failure:
+            self.kept[chat.completion_id(scene)] = chat.completion(scene, choices)
         if body.get("stream"):
             is_asked = bool((body.get("stream_options") or {}).get("include_usage"))
             pieces = chat.chunks(scene, choices, is_usage_asked=is_asked)

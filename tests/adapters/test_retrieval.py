@@ -42,6 +42,15 @@ async def test_it_is_asked_for_by_name_and_with_the_credential(kind: Kind) -> No
     assert b"content-length" not in request
 
 
+async def test_a_completion_is_asked_for_where_it_is_kept() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 5}
+    body = json.dumps({"choices": [{"finish_reason": "stop"}], "usage": usage}).encode()
+    told, (request,) = await asked([read_request, send(answer(body))], response_id="chatcmpl-1")
+    assert request.startswith(b"GET /v1/chat/completions/chatcmpl-1 HTTP/1.1\r\n")
+    assert told is not None
+    assert told.observation.usage == Usage(input_tokens=3, output_tokens=5)
+
+
 async def test_a_name_cannot_lead_elsewhere() -> None:
     _, (request,) = await asked([read_request, send(answer(BODY))], response_id="a/../b?c=d#e f")
     assert request.startswith(b"GET /v1/responses/a%2F..%2Fb%3Fc%3Dd%23e%20f HTTP/1.1\r\n")

@@ -49,6 +49,7 @@ class Scene:
         self.sent: list[tuple[str, str, bytes]] = []
         self.counted: list[str] = []
         self.is_owed: Exchange | None = None
+        self.is_bound = False
         self.asked: list[tuple[Exchange, int]] = []
         self._owns = owns
         self._answer = httpx.Response(status, headers=JSON, stream=Slowly([*pieces]))
@@ -69,6 +70,7 @@ class Scene:
             minutes=self,
             desk=self,  # type: ignore[arg-type]  # a fake
             ownership=self,
+            budgets=self,
             aftercare={} if care is None else dict.fromkeys(names, care),
         )
 
@@ -78,6 +80,9 @@ class Scene:
 
     async def find(self, _: Tenant) -> Any:
         return SimpleNamespace(policy=Policy(), counted=())
+
+    async def bind(self, owner: Tenant) -> bool:
+        return self.is_bound
 
     async def admit(self, _: object, *, key_id: str) -> None:
         self.counted.append(key_id)

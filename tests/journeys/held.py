@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.adapters import ledger
+from gateway.adapters import hard_budgets, ledger, ownership
 from tests.fakes.rawserver import RawServer, Script, read_request, send, wait_for
 from tests.journeys.caller import Caller, calling
 from tests.journeys.stage import WAIT_SECONDS_MAX, Stage, stage, until
@@ -38,6 +38,8 @@ async def patience() -> AsyncIterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HOLD_SECONDS_MAX", "SETTLE_SECONDS_MAX"):
             patch.setattr(ledger, name, WAIT_SECONDS_MAX, raising=False)
+        for reader in (hard_budgets, ownership):
+            patch.setattr(reader, "READ_SECONDS_MAX", WAIT_SECONDS_MAX)
         yield
 
 

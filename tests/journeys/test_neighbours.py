@@ -162,6 +162,16 @@ async def test_what_goes_wrong_has_one_entry_and_is_never_free(
         assert_exact(entry, on.simulator.served[-1])
 
 
+async def test_a_stored_completion_that_broke_off_is_asked_for(on: Stage) -> None:
+    before = len(on.entries())
+    body = asked("[sim: reset=600]", stream=True, store=True)
+    async with on.client() as client:
+        with pytest.raises(httpx.HTTPError):
+            await client.post(f"{on.base_url}{CHAT}", json=body)
+    (entry,) = (await on.settled(before + 1))[before:]
+    assert_exact(entry, on.simulator.served[-1], "retrieved")
+
+
 async def test_a_client_that_leaves_is_billed_what_it_used(on: Stage) -> None:
     before = len(on.entries())
     async with on.client() as client:

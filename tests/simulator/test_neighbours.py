@@ -37,3 +37,12 @@ async def test_what_is_refused(sim: Simulator) -> None:
         assert (await call(sim.base_url, "POST", path, {"model": "m"})).status == 400
     missing = {"model": "missing-model", "input": "x"}
     assert (await call(sim.base_url, "POST", "/v1/embeddings", missing)).status == 404
+
+
+async def test_a_stored_completion_can_be_asked_for_again(sim: Simulator) -> None:
+    async with client(sim) as sdk:
+        said = [{"role": "user", "content": "Hello"}]
+        made = await sdk.chat.completions.create(model="m", messages=said, store=True)  # type: ignore[arg-type]
+        assert (await sdk.chat.completions.retrieve(made.id)).usage == made.usage
+        with pytest.raises(openai.NotFoundError):
+            await sdk.chat.completions.retrieve("chatcmpl-none")
