@@ -10,6 +10,7 @@ from gateway.core.moment import iso, iso_or_none
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:  # verbs that only name these should not load the database's library
+    from gateway.adapters.bills import Adjustment
     from gateway.adapters.reports import EntryRow, UsageRow
     from gateway.adapters.standings import Standing
 
@@ -63,11 +64,14 @@ def entry_facts(row: "EntryRow") -> dict[str, Fact]:
         "upstream_request_id": row.upstream_request_id,
         "duration_seconds": row.duration_us / _US,
         "first_byte_seconds": None if row.first_byte_us is None else row.first_byte_us / _US,
+        "requested_service_tier": row.requested_tier,
+        "stream": row.is_stream,
+        "max_output_tokens": row.max_output_tokens,
     }
 
 
-def bill_lines(row: "EntryRow") -> list[dict[str, Fact]]:
-    """An entry's bill, line by line."""
+def bill_lines(row: "EntryRow | Adjustment") -> list[dict[str, Fact]]:
+    """The bill of an entry, or of what became known of it later, line by line."""
     return [
         {
             "meter": line.meter,

@@ -4,20 +4,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.adapters.views import bill_lines, entry_document, entry_facts
+from gateway.adapters.views import Fact, bill_lines, entry_document, entry_facts
 from gateway.cli.access import database, settings_from
+from gateway.cli.book import book_in_force
 from gateway.cli.exits import CheckFailed
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.output import Cell, print_json, print_table
+from gateway.core.layers import layer_of
+from gateway.core.moment import iso, iso_or_none
+from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
+    from gateway.adapters.bills import Adjustment, Beside
     from gateway.adapters.reports import EntryRow
+    from gateway.core.budget import Account, Budget
+    from gateway.core.price_book import PriceBook
+    from gateway.core.prices import ModelPrice
 
 _FACTS = (
     "id", "created_at", "settled_at", "tenant", "key_id", "response_id", "upstream_request_id",
-    "endpoint", "requested_model", "model", "service_tier", "outcome", "reason", "client_gone",
-    "http_status", "duration_seconds", "first_byte_seconds", "basis", "problem", "price_version",
+    "endpoint", "requested_model", "model", "requested_service_tier", "service_tier", "stream",
+    "max_output_tokens", "outcome", "reason", "client_gone", "http_status", "duration_seconds",
+    "first_byte_seconds", "basis", "problem", "price_version",
 )  # fmt: skip
+_COLUMNS = ("meter", "quantity", "unit_price_usd", "cost_usd")
 
 
 def request(
@@ -28,35 +38,142 @@ def request(
     config: ConfigOption = None,
 ) -> None:
     """One request's bill: what was counted, at which price, and what it cost."""
-    from gateway.adapters import reports
+    from gateway.adapters import bills, reports
 
     with database(settings_from(config)) as engine:
         row = reports.entry(engine, request_id)
-    if row is None:
-        raise CheckFailed(
-            f"no entry has the id {request_id!r}; it may be under way still, "
-            "or was refused before anything was sent"
-        )
+        if row is None:
+            raise CheckFailed(
+                f"no entry has the id {request_id!r}; it may be under way still, "
+                "or was refused before anything was sent"
+            )
+        beside = bills.beside(engine, row.request_id)
+    price = _priced_by(row, beside, book_in_force(config))
     if json:
-        print_json({**entry_document(row), "lines": bill_lines(row)})
+        print_json(_document(row, beside, price))
     else:
-        _print_bill(row)
+        _print_bill(row, beside, price)
 
 
-def _print_bill(row: "EntryRow") -> None:
+def _priced_by(row: "EntryRow", beside: "Beside", book: "PriceBook") -> "ModelPrice | None":
+    """The card at hand that was in force at admission, if it is of the version that priced it."""
+    versions = {row.price_version, *(one.price_version for one in beside.adjustments)}
+    model = row.priced_model or row.served_model or row.model
+    card = book.find(model, row.created_at_us)
+    return card if card is not None and card.version in versions else None
+
+
+def _document(row: "EntryRow", beside: "Beside", price: "ModelPrice | None") -> dict[str, object]:
+    return {
+        **entry_document(row),
+        "lines": bill_lines(row),
+        "total_usd": _total_usd(row),
+        "price": None if price is None else _price(price),
+        "adjustments": [
+            {**_adjustment(one), "price_version": one.price_version, "lines": bill_lines(one)}
+            for one in beside.adjustments
+        ],
+        "budgets": [_budget(budget, account) for budget, account in beside.budgets],
+    }
+
+
+def _total_usd(row: "EntryRow") -> str | None:
+    """What it costs by all that is known; None: unpriced."""
+    known = [pusd for pusd in (row.cost_pusd, row.adjustment_pusd) if pusd is not None]
+    return to_usd(sum(known)) if known else None
+
+
+def _price(card: "ModelPrice") -> dict[str, Fact]:
+    return {
+        "layer": layer_of(card),
+        "version": card.version,
+        "effective_from": iso_or_none(card.effective_from_us),
+        "effective_to": iso_or_none(card.effective_to_us),
+        "source": card.source,
+    }
+
+
+def _adjustment(one: "Adjustment") -> dict[str, Fact]:
+    return {
+        "kind": one.kind,
+        "at": iso(one.at_us),
+        "adjustment_usd": to_usd(one.delta_pusd),
+        "note": one.note,
+    }
+
+
+def _budget(budget: "Budget", account: "Account") -> dict[str, Fact]:
+    return {
+        "subject": budget.subject,
+        "budget": budget.name,
+        "hard": account.is_hard,
+        "period_start": None if account.period_end_us is None else iso(account.period_start_us),
+        "period_end": iso_or_none(account.period_end_us),
+        "left_usd": to_usd(account.left_pusd),
+    }
+
+
+def _print_bill(row: "EntryRow", beside: "Beside", price: "ModelPrice | None") -> None:
     facts = entry_facts(row)
     for name in _FACTS:
         if facts[name] is not None:
-            print(f"{name:20}  {_text(facts[name])}")
+            print(f"{name:22}  {_text(facts[name])}")
     for name, value in sorted(row.tags.items()):
-        print(f"{'tag ' + name:20}  {value}")
+        print(f"{'tag ' + name:22}  {value}")
     print()
+    print_table(_COLUMNS, [*_bill(row, beside)])
+    print()
+    print(_price_in_words(row, price))
+    for one in beside.adjustments:
+        print(f"adjusted by {to_usd(one.delta_pusd)} USD at {iso(one.at_us)}: {one.note}")
+    for budget, account in beside.budgets:
+        print(_budget_in_words(budget, account))
+
+
+def _bill(row: "EntryRow", beside: "Beside") -> list[list[Cell]]:
     lines: list[list[Cell]] = [list(line.values()) for line in bill_lines(row)]
-    lines.append(["total", None, None, facts["cost_usd"] or "unpriced"])
-    if row.adjustment_pusd is not None:
-        lines.append(["adjusted later by", None, None, facts["adjustment_usd"]])
-    lines.append(["held", None, None, facts["hold_usd"]])
-    print_table(["meter", "quantity", "unit_price_usd", "cost_usd"], lines)
+    if not lines:
+        lines = [[meter, tokens, None, None] for meter, tokens in _classes(row) if tokens]
+    for one in beside.adjustments:
+        lines += [list(line.values()) for line in bill_lines(one)]
+        lines.append([f"adjusted: {one.kind}", None, None, to_usd(one.delta_pusd)])
+    lines.append(["total", None, None, _total_usd(row) or "unpriced"])
+    lines.append(["held", None, None, to_usd(row.hold_pusd)])
+    return lines
+
+
+def _classes(row: "EntryRow") -> list[tuple[str, int]]:
+    """The tokens of an entry without lines, each in one class."""
+    if row.input_tokens is None:
+        return []
+    cached, written = row.cached_tokens or 0, row.cache_write_tokens or 0
+    output, reasoning = row.output_tokens or 0, row.reasoning_tokens or 0
+    return [
+        ("input", row.input_tokens - cached - written),
+        ("input_cached", cached),
+        ("input_cache_write", written),
+        ("output", output - reasoning),
+        ("output_reasoning", reasoning),
+    ]
+
+
+def _price_in_words(row: "EntryRow", price: "ModelPrice | None") -> str:
+    if price is not None:
+        begin, end = iso_or_none(price.effective_from_us), iso_or_none(price.effective_to_us)
+        until = f" until {end}" if end else ""
+        dates = f"in force from {begin or 'the beginning'}{until}"
+        return f"price of the {layer_of(price)} ({price.version}), {dates}: {price.source}"
+    if row.price_version is None:
+        return f"no price is known of it: `gateway prices show {row.served_model or row.model}`"
+    return f"priced by {row.price_version}, which is not the book at hand any more"
+
+
+def _budget_in_words(budget: "Budget", account: "Account") -> str:
+    begins, ends = account.period_start_us, account.period_end_us
+    span = "" if ends is None else f" from {iso(begins)} until {iso(ends)}"
+    manner = "hard" if account.is_hard else "soft"
+    left = to_usd(account.left_pusd)
+    return f"counts in the {manner} budget of {budget.subject} ({budget.name}){span}: {left} left"
 
 
 def _text(value: object) -> str:
