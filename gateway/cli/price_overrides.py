@@ -142,6 +142,8 @@ def _plain(
     cards = book.cards_of(like or model)
     if not cards:
         raise WrongUsage(f"{like or model} is not in the book: name a model that it is --like")
+    if "output" not in usd and cards[-1].tiers["default"].short.output is not None:
+        raise WrongUsage(f"{model} has output too: give --output, or a price file")
     table = {
         "input_tokens_max": cards[-1].input_tokens_max,
         "output_tokens_max": cards[-1].output_tokens_max,

@@ -74,7 +74,8 @@ def test_a_new_model_is_like_another(gateway: Gateway) -> None:
     [
         ((), "give a price file, or --input and --output"),
         (("own.toml", "--input", "1"), "give a price file, or --input and --output"),
-        (("--input", "1"), "required field `output`"),
+        (("--input", "1"), "gpt-5-mini has output too: give --output"),
+        (("--output", "1"), "required field `input`"),
         (("--input", "one", "--output", "2"), "'one' is not a decimal number"),
         (("--input", "20000", "--output", "2"), "more than 10000"),
         (("own.toml",), "has no prices of gpt-5-mini, but of acme-1"),

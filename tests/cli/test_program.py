@@ -37,7 +37,7 @@ def test_help_lists_every_verb(gateway: Gateway) -> None:
     verbs = [line.split()[0] for line in said.out.partition("Commands:\n")[2].splitlines()]
     assert verbs == [
         "serve", "demo", "migrate", "tenants", "keys", "policies", "budgets",
-        "usage", "entries", "request", "holds", "simulate", "prices",
+        "usage", "entries", "request", "advise", "holds", "simulate", "prices",
         "config", "doctor",
     ]  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_help_lists_every_verb(gateway: Gateway) -> None:
     [
         ["serve"], ["migrate"], ["tenants", "create"], ["tenants", "list"], ["keys", "create"],
         ["keys", "rotate"], ["usage"], ["entries"], ["request"], ["prices", "check"],
-        ["prices", "show"], ["config", "show"], ["holds", "list"],
+        ["prices", "show"], ["config", "show"], ["holds", "list"], ["advise"],
     ],
 )  # fmt: skip
 def test_every_verb_has_help(gateway: Gateway, verb: list[str]) -> None:
