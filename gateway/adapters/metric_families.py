@@ -5,6 +5,7 @@ what moves a metric (`adapters.metrics`).
 """
 
 import itertools
+from bisect import bisect_left
 from typing import Generic, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -121,6 +122,25 @@ BORN: dict[str, tuple[tuple[str, ...], ...]] = {
 _Family = TypeVar("_Family", bound=MetricWrapperBase)
 
 
+class LeanCounter(Counter):
+    """A counter that is only asked once it has its labels, and knows no exemplars."""
+
+    def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
+        """Add without asking whether that can be."""
+        del exemplar
+        self._value.inc(amount)
+
+
+class LeanHistogram(Histogram):
+    """The same of a histogram, which finds its bucket by halves."""
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        """Count without asking whether that can be."""
+        del exemplar
+        self._sum.inc(amount)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+
+
 class Children(dict[tuple[str, ...], _Family], Generic[_Family]):
     """Children by family name and label values, made when first asked for and kept.
 
@@ -148,7 +168,7 @@ class Families:
         self.registry = own if share is None else share.open()
         self.counters: Children[Counter] = Children(
             {
-                name: Counter(name, text, labels, registry=own)
+                name: LeanCounter(name, text, labels, registry=own)
                 for name, (text, labels) in COUNTERS.items()
             }
         )
@@ -166,7 +186,7 @@ class Families:
         )
         self.histograms: Children[Histogram] = Children(
             {
-                name: Histogram(name, text, labels, buckets=buckets, registry=own)
+                name: LeanHistogram(name, text, labels, buckets=buckets, registry=own)
                 for name, (text, labels, buckets) in HISTOGRAMS.items()
             }
         )
@@ -205,6 +225,9 @@ class Cap:
         return value if self._takes(value) else OTHER
 
     def _takes(self, value: str) -> bool:
-        if value not in self._values and len(self._values) < self._values_max:
+        if value in self._values:
+            return True
+        if len(self._values) < self._values_max:
             self._values.add(value)
-        return value in self._values
+            return True
+        return False

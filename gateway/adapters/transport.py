@@ -9,7 +9,7 @@ retries, headers and our errors (`upstream`). It knows no proxies.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
+from typing import Self
 
 import httpx
 
@@ -199,15 +199,16 @@ class ReplyStream(httpx.AsyncByteStream):
         self._phases = phases
         self._is_closed = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        seconds = self._phases.get("read")
-        while not self._is_closed:
-            chunk = await self._connection.next_chunk(seconds)
-            if chunk is None:
-                return
-            yield chunk
-        # The connection may already serve someone else.
-        raise httpx.ReadError("the reply was closed")
+    def __aiter__(self) -> Self:
+        return self  # a generator would cost more than what it yields
+
+    async def __anext__(self) -> bytes:
+        if self._is_closed:  # the connection may already serve someone else
+            raise httpx.ReadError("the reply was closed")
+        chunk = await self._connection.next_chunk(self._phases.get("read"))
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
 
     async def aclose(self) -> None:
         if not self._is_closed:
@@ -229,7 +230,7 @@ class FastTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         phases: Phases = request.extensions.get("timeout", {})
         head = request_head(request)
-        body = b"".join([part async for part in _stream_of(request)])
+        body = await _body_of(request)
         pool = self._pool_of(request.url)
         connection = await pool.acquire(phases)
         if (is_being_sent := request.extensions.get(SENDING)) is not None:
@@ -276,7 +277,9 @@ def request_head(request: httpx.Request) -> bytes:
     return head
 
 
-def _stream_of(request: httpx.Request) -> httpx.AsyncByteStream:
+async def _body_of(request: httpx.Request) -> bytes:
+    if isinstance(request.stream, httpx.ByteStream):
+        return b"".join(request.stream)
     if not isinstance(request.stream, httpx.AsyncByteStream):
         raise httpx.LocalProtocolError("the body is not an asynchronous stream")
-    return request.stream
+    return b"".join([part async for part in request.stream])

@@ -10,15 +10,15 @@ followed, no environment is read.
 
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Self
 
 import httpx
 
 from gateway.adapters.response_parser import CLOSED_BEFORE_HEAD, CLOSED_IN_BODY
-from gateway.adapters.transport import SENDING, FastTransport
+from gateway.adapters.transport import SENDING, FastTransport, RawHeaders
 from gateway.core.errors import UpstreamTimeout, UpstreamUnavailable
 
 Header = tuple[bytes, bytes]
@@ -72,17 +72,31 @@ class UpstreamReply:
         self.status = response.status_code
         self.headers: list[Header] = response.headers.raw
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> "_Chunks":
         """The body's pieces as they arrive. Ends only where the body ended, else raises."""
-        try:
-            async for chunk in self._stream:
-                yield chunk
-        except httpx.HTTPError as error:
-            raise translated(error, read_code="upstream_idle_timeout") from error
+        return _Chunks(self._stream)
 
     async def aclose(self) -> None:
         """Give the connection back if all was read, else close it. May be repeated."""
         await self._stream.aclose()
+
+
+class _Chunks:
+    """The pieces of a body, with its errors in our words."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._next = aiter(stream).__anext__
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._next()
+        except httpx.HTTPError as error:
+            raise translated(error, read_code="upstream_idle_timeout") from error
 
 
 class Upstream:
@@ -127,7 +141,7 @@ class Upstream:
         request = httpx.Request(
             method,
             self._url_of(path),
-            headers=self._with_own(method, headers, body),
+            headers=RawHeaders(self._with_own(method, headers, body)),
             stream=httpx.ByteStream(body),
             extensions={"timeout": phases, SENDING: sending},
         )

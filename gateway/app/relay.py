@@ -80,8 +80,7 @@ class Relay:
         self._metrics = metrics
         self._drains = Drains(limits=drain, metrics=metrics)
         self._open = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None  # while somebody waits for it
 
     async def carry(
         self, dispatch: Dispatch, course: Course, send: Send, connection: Connection
@@ -116,7 +115,9 @@ class Relay:
 
     async def aclose(self) -> None:
         """Wait until every exchange under way has settled."""
-        await self._idle.wait()
+        if self._open:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
 
     async def _exchange(
         self, course: Course, dispatch: Dispatch, send: Send, connection: Connection, drain: Drain
@@ -166,13 +167,12 @@ class Relay:
 
     def _opened(self, kind: str) -> None:
         self._open += 1
-        self._idle.clear()
         self._metrics.active(kind, 1)
 
     def _closed(self, kind: str) -> None:
         self._open -= 1
         self._metrics.active(kind, -1)
-        if self._open == 0:
+        if self._open == 0 and self._idle is not None:
             self._idle.set()
 
 

@@ -116,7 +116,10 @@ def is_form(headers: Headers) -> bool:
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
     """The first value of a header as text, or an empty string. Names must come in lower case."""
-    return next((value.decode("latin-1") for key, value in headers if key == name), "")
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1")
+    return ""
 
 
 def content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:

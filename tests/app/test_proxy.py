@@ -11,7 +11,7 @@ from gateway.adapters.metrics import Metrics
 from gateway.app.attempts import FailedAttempts
 from gateway.app.auth import Authenticator
 from gateway.app.bodies import Bodies
-from gateway.app.proxy import DataPlane, new_request_id
+from gateway.app.proxy import DataPlane, RequestIds
 from gateway.core.headers import Headers
 from gateway.core.tenant import key_text
 from tests.builders import tenant
@@ -21,7 +21,7 @@ MILLISECONDS = st.integers(min_value=0, max_value=2**48 - 1)
 
 @given(MILLISECONDS)
 def test_an_id_is_a_uuid_that_tells_its_time(milliseconds: int) -> None:
-    made = uuid.UUID(new_request_id(milliseconds * 1_000_000))
+    made = uuid.UUID(RequestIds().new(milliseconds * 1_000_000))
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
     assert made.int >> 80 == milliseconds
 
@@ -30,11 +30,12 @@ def test_an_id_is_a_uuid_that_tells_its_time(milliseconds: int) -> None:
 def test_ids_are_in_the_order_of_time(one: int, other: int) -> None:
     earlier, later = sorted((one, other))
     if earlier != later:
-        assert new_request_id(earlier * 1_000_000) < new_request_id(later * 1_000_000)
+        assert RequestIds().new(earlier * 1_000_000) < RequestIds().new(later * 1_000_000)
 
 
 def test_no_id_comes_twice() -> None:
-    assert len({new_request_id(0) for _ in range(1000)}) == 1000
+    ids = RequestIds()
+    assert len({ids.new(0) for _ in range(1000)}) == 1000
 
 
 class Known:
