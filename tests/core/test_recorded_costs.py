@@ -108,12 +108,13 @@ def fees_usd(model: str, response: dict[str, Any]) -> Decimal | None:
         return None
     files = sum(item["type"] == "file_search_call" for item in items)
     always = OLD_SEARCH if "search-preview" in model else Decimal(0)
-    return searches + files * FILES + len(ran) * CONTAINER + always
+    owed: Decimal = searches + files * FILES + len(ran) * CONTAINER + always
+    return owed
 
 
 def counts(usage: dict[str, Any]) -> tuple[int, int, int]:
     """Uncached and cached input, and output."""
-    read = usage.get("input_tokens", usage.get("prompt_tokens"))
+    read: int = usage["input_tokens" if "input_tokens" in usage else "prompt_tokens"]
     given = usage.get("input_tokens_details") or usage.get("prompt_tokens_details") or {}
     cached = given.get("cached_tokens") or 0
     return read - cached, cached, usage.get("output_tokens", usage.get("completion_tokens", 0))
