@@ -8,7 +8,8 @@ from hypothesis import given
 from gateway.core.pinned import price_from_json, price_to_json
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice, Rates, TierRates
-from tests.core.test_prices import card, cards
+from tests.core.test_cost_laws import cards
+from tests.core.test_prices import card
 
 
 @given(cards)
