@@ -63,7 +63,8 @@ def _said(posting: Kept) -> dict[str, Any]:
         "entry": _named(schema.entry, posting.row),
         "cell": dict(zip(CELL, posting.cell, strict=True)),
         "counts": dict(zip(COUNTS, posting.counts, strict=True)),
-        "items": posting.items,
+        "items": posting.items.hex(),
+        "period": posting.period,
         "owned": posting.owned,
     }
 
@@ -78,7 +79,8 @@ def _posting(said: dict[str, Any]) -> Kept:
         row=_row(schema.entry, said["entry"]),
         cell=tuple(said["cell"][name] for name in CELL),
         counts=tuple(int(counts.get(name, 0)) for name in COUNTS),
-        items=tuple(map(int, said.get("items", ()))),
+        items=bytes.fromhex(said.get("items", "")),
+        period=int(said.get("period", 0)),
         owned=tuple(map(tuple, said.get("owned", ()))),
     )
 

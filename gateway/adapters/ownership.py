@@ -6,7 +6,6 @@ only what is in memory passes. Not here: which ids a request names (`core.owners
 """
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -16,19 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.adapters import schema
 from gateway.adapters.database import insert_into, write_transaction
+from gateway.adapters.item_shelves import find_items, keep_items
 from gateway.adapters.rows import Row, owned_row
 from gateway.core.errors import LedgerUnavailable
 from gateway.core.exchange import Exchange
-from gateway.core.item_keys import item_keys, kept_keys, oldest_key
 from gateway.core.ownership import ID_CHARACTERS_MAX, Kind, Reference, not_found
 
 KEPT_MAX = 20_000
 READ_SECONDS_MAX = 0.2
 WRITE_SECONDS_MAX = 2.0
-FORGOTTEN_MAX = 1_000  # in one transaction
-PAUSE_SECONDS = 3600.0
 
-log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _Known = tuple[str, str]  # tenant and id: what is another's is as unknown as what is not there
 
@@ -62,7 +58,7 @@ class Ownership:
     async def made(self, kind: str, object_id: str, tenant: str) -> None:
         """Return when it is on record that a tenant made an object. Raises LedgerUnavailable."""
         row = owned_row(object_id, kind, tenant, self._now_us())
-        await self._in_time(WRITE_SECONDS_MAX, self._write, schema.owned, [row])
+        await self._in_time(WRITE_SECONDS_MAX, self._write, row)
         self._keep(tenant, object_id)
 
     async def answered(self, item_ids: Sequence[str], tenant: str) -> None:
@@ -70,8 +66,9 @@ class Ownership:
         fresh = [one for one in item_ids if (tenant, one) not in self._known]
         if not fresh:
             return
-        keys = item_keys(tenant, fresh, self._now_us())
-        await self._in_time(WRITE_SECONDS_MAX, self._write, schema.item_key, [(k,) for k in keys])
+        await self._in_time(
+            WRITE_SECONDS_MAX, keep_items, self._engine, fresh, tenant, self._now_us()
+        )
         for one in fresh:
             self._keep(tenant, one)
 
@@ -105,13 +102,12 @@ class Ownership:
         with self._engine.connect() as connection:
             found = _responses(connection, asked[True], tenant)
             found |= _objects(connection, asked[False], tenant)
-            return found | _items(connection, items, tenant, self._now_us())
+            return found | find_items(connection, items, tenant, self._now_us())
 
-    def _write(self, table: Any, rows: Sequence[Row]) -> None:
-        insert = insert_into(table, self._engine.dialect).on_conflict_do_nothing()
-        names = table.columns.keys()
+    def _write(self, row: Row) -> None:
+        insert = insert_into(schema.owned, self._engine.dialect).on_conflict_do_nothing()
         with write_transaction(self._engine) as connection:
-            connection.execute(insert, [dict(zip(names, row, strict=True)) for row in rows])
+            connection.execute(insert, [dict(zip(schema.owned.c.keys(), row, strict=True))])
 
     def _delete(self, object_id: str, tenant: str) -> None:
         table = schema.owned.c
@@ -124,30 +120,6 @@ class Ownership:
         self._known[tenant, name] = None
         if len(self._known) > KEPT_MAX:
             self._known.popitem(last=False)
-
-
-async def forget_old_items(
-    engine: Engine, now_us: Callable[[], int], *, pause_seconds: float = PAUSE_SECONDS
-) -> None:
-    """Delete the keys of items that the upstream has forgotten, now and then, until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            await loop.run_in_executor(None, forget_below, engine, oldest_key(now_us()))
-        except (SQLAlchemyError, OSError):
-            log.warning("old items could not be deleted; it is tried again", exc_info=True)
-        await asyncio.sleep(pause_seconds)
-
-
-def forget_below(engine: Engine, oldest: int) -> None:
-    """Delete the keys below one; few at a time, as who holds and settles waits meanwhile."""
-    key = schema.item_key.c.key
-    some = select(key).where(key < oldest).limit(FORGOTTEN_MAX)
-    forget = delete(schema.item_key).where(key.in_(some.scalar_subquery()))
-    is_done = False
-    while not is_done:
-        with write_transaction(engine) as connection:
-            is_done = connection.execute(forget).rowcount < FORGOTTEN_MAX
 
 
 def _is_possible(name: str) -> bool:
@@ -172,11 +144,3 @@ def _objects(connection: Connection, ids: list[str], tenant: str) -> set[str]:
     return set(
         connection.scalars(select(table.id).where(table.id.in_(ids), table.tenant == tenant))
     )
-
-
-def _items(connection: Connection, ids: list[str], tenant: str, now_us: int) -> set[str]:
-    if not ids:
-        return set()
-    names = kept_keys(tenant, ids, now_us)
-    key = schema.item_key.c.key
-    return {names[found] for found in connection.scalars(select(key).where(key.in_(names)))}

@@ -62,8 +62,7 @@ _UPDATE_ACCOUNTS = b"""
 _OPEN_HOLD = b"""
     UPDATE hold SET response_id = one.value
     FROM json_each_text(%s::json) AS one WHERE hold.request_id = one.key"""
-_INSERT_ITEMS = b"""
-    INSERT INTO item_key SELECT json_array_elements_text(%s::json)::bigint ON CONFLICT DO NOTHING"""
+_INSERT_ITEMS = b"INSERT INTO item_log (period, hashes) VALUES (%s, %s)"
 
 _NAMES = {table.name: table.columns.keys() for table in schema.metadata.tables.values()}
 _encode = msgspec.json.Encoder().encode
@@ -160,8 +159,8 @@ class PipelinedPoster:
                 driver.execute(self._insert_alerts, [_records(schema.alert, decided.alerts)])
             if work.noted:
                 driver.execute(self._insert_refusals, [_records(schema.refusal, work.noted)])
-            if items := work.items():
-                driver.execute(_INSERT_ITEMS, [_json([key for (key,) in items])])
+            for row in work.items():
+                driver.execute(_INSERT_ITEMS, row)
             if owned := work.owned():
                 driver.execute(self._insert_owned, [_records(schema.owned, owned)])
             if decided.accounts:

@@ -36,6 +36,8 @@ _OPEN_HOLDS = """
     SELECT count(*) FROM hold
     WHERE key_id = ?1 OR tenant = ?1 OR substr(tenant, 1, length(?1) + 1) = ?1 || '/'"""
 
+_INSERT_ITEMS = "INSERT INTO item_log (period, hashes) VALUES (?, ?)"
+
 
 class Judge(docket.Judge, Protocol):
     """Who decides, inside the transaction, what may be held."""
@@ -95,9 +97,9 @@ class Poster:
             .values(response_id=bindparam("response"))
         )
         self._add_usage = text(_usage_added(dialect))
-        self._insert_alert, self._insert_refusal, self._insert_item, self._insert_owned = (
+        self._insert_alert, self._insert_refusal, self._insert_owned = (
             text(insert_into(table, dialect).values(_parameters(table)).on_conflict_do_nothing())
-            for table in (schema.alert, schema.refusal, schema.item_key, schema.owned)
+            for table in (schema.alert, schema.refusal, schema.owned)
         )
 
     def apply(
@@ -171,7 +173,7 @@ class Poster:
         if work.noted:
             cursor.executemany(self._insert_refusal, work.noted)
         if items := work.items():
-            cursor.executemany(self._insert_item, items)
+            cursor.executemany(_INSERT_ITEMS, items)
         if owned := work.owned():
             cursor.executemany(self._insert_owned, owned)
 

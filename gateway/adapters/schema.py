@@ -1,8 +1,7 @@
 """The tables, once for SQLite and PostgreSQL. Not here: statements. migrations/ must lead to this.
 
 Money is whole picodollars and time is Unix microseconds, both BIGINT. Text holds JSON where a value
-is only ever read back whole. There are no foreign keys from holds and entries: they would lock rows
-that every batch shares.
+is only ever read back whole. No foreign keys from holds and entries: they would lock shared rows.
 """
 
 from typing import Any
@@ -29,8 +28,8 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows only in an INTEGER key, which has 64 bits all the same.
-_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+HOUR_US = 3_600_000_000
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys
 _WITHOUT_COST: Any = dict.fromkeys(("sqlite_where", "postgresql_where"), text("cost_pusd IS NULL"))
 
 tenant = Table(
@@ -215,7 +214,7 @@ budget_period = Table(
     CheckConstraint(
         "NOT is_hard OR spent_pusd + held_pusd <= limit_pusd + excess_pusd", name="never_over"
     ),
-    postgresql_with={"fillfactor": "50"},  # batches write them anew: in place, while there is room
+    postgresql_with={"fillfactor": "50"},  # written anew by each batch, in place
 )
 
 # What became known of an entry after it was posted.
@@ -285,16 +284,17 @@ owned = Table(
     Column("created_at_us", BigInteger, nullable=False),
 )
 
-# The items that tenants were answered with (`core.item_keys`): nothing but a number each.
-item_key = Table(
-    "item_key",
+# The items that tenants were answered with, by `core.item_keys`: appended here, then shelved.
+item_log = Table(
+    "item_log",
     metadata,
-    Column(
-        "key",
-        BigInteger().with_variant(Integer, "sqlite"),  # as above: it is then all there is of a row
-        primary_key=True,
-        autoincrement=False,
-    ),
+    Column("n", _NUMBER, primary_key=True),
+    Column("period", Integer, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
 )
-
-HOUR_US = 3_600_000_000
+item_shelf = Table(
+    "item_shelf",
+    metadata,
+    Column("place", _NUMBER, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)

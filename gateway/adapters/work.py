@@ -20,7 +20,7 @@ from gateway.adapters.rows import (
 )
 from gateway.core.budget import ANY_TERMS, Leg, Terms
 from gateway.core.exchange import Exchange
-from gateway.core.item_keys import item_keys
+from gateway.core.item_keys import PERIOD_US, item_hashes
 from gateway.core.ownership import Kind
 from gateway.core.pinned import price_from_json
 
@@ -98,7 +98,8 @@ class Settled:
     row: Row
     cell: Row
     counts: tuple[int, ...]
-    items: tuple[int, ...] = ()  # the keys of those it answered with
+    items: bytes = b""  # the hashes of those it answered with
+    period: int = 0  # when, as `core.item_keys` counts
     owned: tuple[Row, ...] = ()  # what it made
 
     @property
@@ -168,8 +169,12 @@ class Work:
         return [*(one for name, one in self.settled.items() if name not in fresh), *self.again]
 
     def items(self) -> list[Row]:
-        """The rows of all items, in their order."""
-        return sorted({(key,) for one in self.settled.values() for key in one.items})
+        """The rows of all items: one a period."""
+        periods: dict[int, bytes] = {}
+        for one in self.settled.values():
+            if one.items:
+                periods[one.period] = periods.get(one.period, b"") + one.items
+        return list(periods.items())
 
     def owned(self) -> list[Row]:
         """The rows of all that was made, in their order."""
@@ -206,7 +211,8 @@ def settled(exchange: Exchange) -> Settled:
     posting = Settled(row=entry_row(exchange), cell=cell, counts=counts)
     at_us = exchange.settled_at_us
     if exchange.item_ids:
-        posting.items = tuple(item_keys(exchange.tenant, exchange.item_ids, at_us))
+        posting.items = item_hashes(exchange.tenant, exchange.item_ids)
+        posting.period = at_us // PERIOD_US
     if exchange.container_ids:
         posting.owned = tuple(
             owned_row(one, Kind.CONTAINER, exchange.tenant, at_us) for one in exchange.container_ids

@@ -15,9 +15,9 @@ from fastapi import FastAPI
 
 from gateway import __version__
 from gateway.adapters.directory import Directory
+from gateway.adapters.item_shelves import keep_shelves
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
-from gateway.adapters.ownership import forget_old_items
 from gateway.adapters.refusals import keep_newest
 from gateway.app.devices import now_us
 from gateway.app.errors import answer, answer_not_found
@@ -82,7 +82,7 @@ async def living(parts: Parts) -> AsyncIterator[None]:
                     parts.minutes.run(),
                     parts.notifier.run(),
                     keep_newest(parts.engine),
-                    forget_old_items(parts.engine, parts.ledger.now_us),
+                    keep_shelves(parts.engine, parts.ledger.now_us),
                     _sample(parts.metrics),
                 )
             ]

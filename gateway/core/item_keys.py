@@ -1,48 +1,59 @@
-"""Under what it is kept whose items were whose: one short number an item. Not here: keeping it.
+"""By what it is remembered whose items were whose: six bytes of a hash each. Not here: keeping it.
 
-A key is a hash behind the number of its period. Another tenant's item passes for a tenant's own
-once in some hundred thousand million guesses at most; what is old is deleted from one end.
+A short hash is enough: what a tenant names by guessing is found to be its own once in 2⁴⁸ guesses
+for each item that is kept. Hashes are gathered on *shelves*, one for each period and first byte, so
+that a search reads a few shelves and not all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
-# The upstream keeps items for 30 days: what is asked for are the running period and three before.
-PERIOD_US = 10 * 86_400 * 1_000_000
-PERIODS_KEPT = 4
-_HASH_BYTES = 6
-_HASH_BITS = 8 * _HASH_BYTES
+PERIOD_US = 6 * 3_600 * 1_000_000
+PERIODS_KEPT = 4 * 31  # the upstream keeps items for 30 days
+HASH_BYTES = 6
 
 
-def item_keys(tenant: str, ids: Iterable[str], at_us: int) -> list[int]:
-    """The keys of items that a tenant was answered with at a moment; sorted."""
-    period = at_us // PERIOD_US << _HASH_BITS
-    return sorted({period | one for one in _hashes(tenant, ids)})
+def item_hashes(tenant: str, ids: Iterable[str]) -> bytes:
+    """The hashes of a tenant's items, one behind the other."""
+    begun, hashes = _begun(tenant), b""
+    for one in ids:
+        hasher = begun.copy()
+        hasher.update(one.encode("utf-8", "surrogatepass"))
+        hashes += hasher.digest()
+    return hashes
 
 
-def kept_keys(tenant: str, ids: Sequence[str], now_us: int) -> dict[int, str]:
-    """Every key under which these items may be kept by now, with its item."""
-    newest = now_us // PERIOD_US
-    return {
-        period << _HASH_BITS | one: name
-        for one, name in zip(_hashes(tenant, ids), ids, strict=True)
-        for period in range(newest - PERIODS_KEPT + 1, newest + 1)
-    }
+def each(hashes: bytes) -> Iterator[bytes]:
+    """The hashes one by one."""
+    return (hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES))
 
 
-def oldest_key(now_us: int) -> int:
-    """Below this are only keys that are no longer asked for."""
-    return (now_us // PERIOD_US - PERIODS_KEPT + 1) << _HASH_BITS
+def is_among(one: bytes, hashes: bytes) -> bool:
+    """Whether a hash is one of those."""
+    at = hashes.find(one)
+    while at > 0 and at % HASH_BYTES:  # across two of them
+        at = hashes.find(one, at + 1)
+    return at >= 0
 
 
-def _hashes(tenant: str, ids: Iterable[str]) -> list[int]:
-    owner = blake2b(tenant.encode(), digest_size=16).digest()
-    return [
-        int.from_bytes(
-            blake2b(
-                one.encode("utf-8", "surrogatepass"), key=owner, digest_size=_HASH_BYTES
-            ).digest(),
-            "big",
-        )
-        for one in ids
-    ]
+def shelf(period: int, one: bytes) -> int:
+    """The number of the shelf for a hash that was met in a period; periods since 1970."""
+    return period << 8 | one[0]
+
+
+def shelves(now_us: int, one: bytes) -> list[int]:
+    """Where a hash may be by now."""
+    newest = now_us // PERIOD_US + 1  # clocks may differ
+    return [shelf(newest - back, one) for back in range(PERIODS_KEPT + 2)]
+
+
+def oldest_shelf(now_us: int) -> int:
+    """Below this nothing is searched any more."""
+    return shelf(now_us // PERIOD_US - PERIODS_KEPT, b"\0")
+
+
+@lru_cache(maxsize=4096)
+def _begun(tenant: str) -> blake2b:
+    """A hash that has seen the tenant: no path holds a NUL, so none begins as another goes on."""
+    return blake2b(tenant.encode() + b"\0", digest_size=HASH_BYTES)

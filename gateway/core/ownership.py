@@ -100,13 +100,16 @@ _PLAIN = frozenset({
     "tools", "top_p", "truncation", "type", "user", "verbosity",
 })  # fmt: skip
 
+_KNOWN = _PLAIN | _GUARDED
+_is_plain = _PLAIN.issuperset
+
 
 def references(fields: dict[str, Json]) -> list[Reference]:
     """The ids that a body names, each kind's once. Raises InvalidRequest for what is no id."""
     if _names_nothing(fields):
         return []
     found: dict[tuple[Kind, str], Reference] = {}
-    for one in _within(fields, ""):
+    for one in _members(fields, "", skipping=2):
         found.setdefault((one.kind, one.id), one)
         if len(found) > REFERENCES_MAX:
             raise InvalidRequest(f"The request names more than {REFERENCES_MAX} objects by id.")
@@ -136,30 +139,28 @@ def unlisted(found: Iterable[Reference], names: tuple[str, ...] | None) -> list[
     return [one for one in found if one.id not in (names or ())]
 
 
-def _names_nothing(fields: dict[str, Json]) -> bool:
+def _names_nothing(root: Json) -> bool:
     """Whether all is plain: nearly all requests end here, at a fraction of the cost of a walk."""
-    nodes: list[Json] = [fields]
+    nodes = [root]
     for node in nodes:  # which grows on the way
         if isinstance(node, dict):
-            if not node.keys() <= _PLAIN or ("id" in node and _is_looked_up(node)):
+            if not _is_plain(node) or ("id" in node and _is_looked_up(node)):
                 return False
-            nodes += [
-                inner
-                for name, inner in node.items()
-                if inner.__class__ in _CONTAINERS and name not in FREE
-            ]
+            for name, inner in node.items():
+                if inner.__class__ is not str and name not in FREE:
+                    nodes.append(inner)
         elif isinstance(node, list):
-            nodes += [inner for inner in node if inner.__class__ in _CONTAINERS]
+            nodes += node
     return True
 
 
-_CONTAINERS = (dict, list)
-
-
-def _within(node: Json, place: str) -> Iterator[Reference]:
+def _within(node: Json, place: str, skipping: int = 0) -> Iterator[Reference]:
+    """The references at and below a node; plain parts are skipped in the levels just below."""
+    if skipping and _names_nothing(node):
+        return
     if isinstance(node, list):
         for index, inner in enumerate(node):
-            yield from _within(inner, f"{place}[{index}]")
+            yield from _within(inner, f"{place}[{index}]", max(skipping - 1, 0))
     if not isinstance(node, dict):
         return
     if "id" in node and _is_looked_up(node):
@@ -167,16 +168,13 @@ def _within(node: Json, place: str) -> Iterator[Reference]:
     yield from _members(node, place)
 
 
-def _members(node: dict[str, Json], place: str) -> Iterator[Reference]:
-    refuse_look_alikes(
-        [name for name in node.keys() - _PLAIN if name not in _GUARDED],
-        _GUARDED,
-        within=f"{place}." if place else "",
-    )
+def _members(node: dict[str, Json], place: str, skipping: int = 0) -> Iterator[Reference]:
+    if strange := node.keys() - _KNOWN:
+        refuse_look_alikes(sorted(strange), _GUARDED, within=f"{place}." if place else "")
     for name, inner in node.items():
-        where = f"{place}.{name}" if place else name
-        if name in FREE:
+        if name in FREE or (inner.__class__ is str and name not in _GUARDED):
             continue
+        where = f"{place}.{name}" if place else name
         if name in _FREE_NAMES and isinstance(inner, dict):
             yield from _within(list(inner.values()), where)
         elif (kind := IDS.get(name)) is not None:
@@ -184,7 +182,7 @@ def _members(node: dict[str, Json], place: str) -> Iterator[Reference]:
         elif (kind := OBJECTS.get(name) or NAMED_OBJECTS.get(name)) is not None:
             yield from _object(kind, inner, where, is_text_id=name in OBJECTS)
         else:
-            yield from _within(inner, where)
+            yield from _within(inner, where, skipping)
 
 
 def _object(kind: Kind, value: Json, place: str, *, is_text_id: bool) -> Iterator[Reference]:
@@ -215,4 +213,7 @@ def _is_looked_up(item: dict[str, Json]) -> bool:
     if isinstance(kind, str) and kind in _LOOKED_UP:
         content = _LOOKED_UP[kind]
         return content is None or not item.get(content)
-    return not any(item[name] for name in item.keys() - _NO_CONTENT)
+    for name, value in item.items():  # noqa: SIM110 - at half the cost
+        if value and name not in _NO_CONTENT:
+            return False
+    return True

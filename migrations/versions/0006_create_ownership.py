@@ -20,17 +20,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_owned"),
     )
     op.create_table(
-        "item_key",
+        "item_log",
+        sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("period", sa.Integer(), nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("n", name="pk_item_log"),
+    )
+    op.create_table(
+        "item_shelf",
         sa.Column(
-            "key",
+            "place",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
             autoincrement=False,
             nullable=False,
         ),
-        sa.PrimaryKeyConstraint("key", name="pk_item_key"),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name="pk_item_shelf"),
     )
 
 
 def downgrade() -> None:
-    op.drop_table("item_key")
+    op.drop_table("item_shelf")
+    op.drop_table("item_log")
     op.drop_table("owned")

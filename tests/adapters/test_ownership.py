@@ -1,18 +1,17 @@
 """Who owns what: the same from memory, from the ledger and from the records; nothing of others."""
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 
-from gateway.adapters import ownership as module
 from gateway.adapters import schema
+from gateway.adapters.item_shelves import put_on_shelves
 from gateway.adapters.ledger import Ledger
-from gateway.adapters.ownership import KEPT_MAX, Ownership, forget_below, forget_old_items
+from gateway.adapters.ownership import KEPT_MAX, Ownership
 from gateway.core.errors import LedgerUnavailable, NotFound
 from gateway.core.exchange import Exchange
-from gateway.core.item_keys import PERIOD_US, PERIODS_KEPT, item_keys
+from gateway.core.item_keys import PERIOD_US, PERIODS_KEPT
 from gateway.core.ownership import Kind, Reference
 from tests import builders
 
@@ -110,41 +109,13 @@ async def test_items_of_lists_are_known_for_as_long_as_they_are_kept(engine: Eng
     for _ in range(2):
         await ours.answered(["msg_1", "msg_2"], OURS)
     await ours.answered([], OURS)
+    with engine.connect() as connection:
+        assert len(connection.execute(select(schema.item_log)).all()) == 1
+    put_on_shelves(engine)
     wanted = named("msg_1", "msg_2", kind=Kind.ITEM)
     await owners(engine, builders.AT_US + 30 * 86_400_000_000).check(wanted, OURS)
-    await refused(owners(engine, builders.AT_US + PERIODS_KEPT * PERIOD_US), wanted, OURS)
-    with engine.connect() as connection:
-        assert connection.scalar(select(func.count()).select_from(schema.item_key)) == 2
-
-
-async def test_old_items_are_forgotten_and_newer_are_not(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "FORGOTTEN_MAX", 2)
-    await owners(engine).answered([f"msg_{number}" for number in range(5)], OURS)
-    later_us = builders.AT_US + PERIOD_US
-    await owners(engine, later_us).answered(["msg_new"], OURS)
-    (newest,) = item_keys(OURS, ["msg_new"], later_us)
-    forget_below(engine, newest)
-    with engine.connect() as connection:
-        assert connection.scalars(select(schema.item_key.c.key)).all() == [newest]
-
-
-async def test_forgetting_goes_on_when_it_failed(engine: Engine) -> None:
-    asked = 0
-
-    def now_us() -> int:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            schema.item_key.drop(engine)
-        if asked == 3:
-            raise asyncio.CancelledError
-        return builders.AT_US
-
-    with pytest.raises(asyncio.CancelledError):
-        await forget_old_items(engine, now_us, pause_seconds=0)
-    assert asked == 3
+    await refused(owners(engine), wanted, THEIRS)
+    await refused(owners(engine, builders.AT_US + (PERIODS_KEPT + 1) * PERIOD_US), wanted, OURS)
 
 
 async def test_the_oldest_is_read_again(engine: Engine, ledger: Ledger) -> None:
