@@ -19,9 +19,11 @@ from gateway.adapters.item_shelves import keep_shelves
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.refusals import keep_newest
+from gateway.adapters.statements import Statements
 from gateway.app.devices import now_us
 from gateway.app.errors import answer, answer_not_found
 from gateway.app.health import admin_guard, health_router
+from gateway.app.own import own_router
 from gateway.app.parts import Parts
 from gateway.app.planes import Gateway
 from gateway.config.secret import CurrentSecret
@@ -61,6 +63,14 @@ def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
     token = CurrentSecret(settings.admin.token, settings.admin.token_file)
     # A token that is set is asked for everywhere: on loopback there may be a proxy in front.
     guard = admin_guard(is_open=is_loopback(settings.host) and not token(), token=token)
+    app.include_router(
+        own_router(
+            Statements(engine=parts.engine, now_us=parts.ledger.now_us),
+            authenticator=parts.authenticator,
+            policies=parts.policies,
+            minutes=parts.minutes,
+        )
+    )
     app.include_router(health_router(ledger=parts.ledger, metrics=parts.metrics, guard=guard))
     return app
 

@@ -49,6 +49,8 @@ class Metered:
         self.request_id = hold.request_id
         self.is_stream = hold.is_stream
         self.is_unnamed = False
+        self.is_settled = False
+        self.cost_pusd: int | None = None  # as posted; None: not yet, or unknown
         self._name: str | None = None  # of the response, once it passed, until it is noted
         self._meter = meter
         self._life = life = meter.begin(hold, started)
@@ -87,6 +89,8 @@ class Metered:
             await self.name()
         else:
             await meter.post(exchange)
+            self.cost_pusd = exchange.cost_pusd
+        self.is_settled = True
         return life.release()
 
     def _opened(self, name: str) -> None:

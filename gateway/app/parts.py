@@ -61,6 +61,7 @@ class Parts:
         self.metrics = metrics_for(settings, self.engine, share)
         self.owner = Owner(settings.state_dir)
         self.tenants = tenants_for(settings, self.engine)
+        self.authenticator = authenticator_for(settings, self.tenants)
         self.rules = rules_for(settings, self.engine)
         self.policies = PolicyCache(self.rules)
         self.ledger = ledger_for(
@@ -128,7 +129,7 @@ class Parts:
         settings = self.settings
         custody = Custody(owners=self.owners, policies=self.policies)
         return DataPlane(
-            authenticator=authenticator_for(settings, self.tenants),
+            authenticator=self.authenticator,
             admission=Admission(
                 prices=self.rules,
                 policies=self.policies,

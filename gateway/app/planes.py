@@ -2,7 +2,7 @@
 
 A request under `/v1/` goes to the data plane before FastAPI sees it: that costs a third of a
 microsecond, and no middleware of the control plane can slow a stream. All else (`/livez`,
-`/readyz`, `/metrics`) is an ordinary FastAPI route.
+`/readyz`, `/metrics`, and on the data plane's port a key's own view) is an ordinary FastAPI route.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from gateway.app.bodies import Receive
 from gateway.app.errors import refuse
 from gateway.app.health import PROBES
+from gateway.app.own import PATHS as OWN
 from gateway.app.proxy import Scope
 from gateway.app.relay import Send
 from gateway.core.errors import NotFound
@@ -35,11 +36,12 @@ class Gateway(FastAPI):
             await super().__call__(scope, receive, send)
             return
         is_admin_port = scope["server"][1] == self.admin_port
+        is_own = scope["raw_path"].startswith(OWN)
         is_admin_path = not scope["path"].startswith(PREFIX)
         is_everywhere = self.admin_port is None or scope["raw_path"] in PROBES
         if not is_everywhere and is_admin_path != is_admin_port:
             await refuse(NotFound(), send)
-        elif is_admin_path:
+        elif is_admin_path or is_own:
             await super().__call__(scope, receive, send)
         else:
             await self.data_plane(scope, receive, send)

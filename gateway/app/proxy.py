@@ -16,6 +16,7 @@ from gateway.adapters.metrics import Metrics
 from gateway.app.admission import Admission, Permit
 from gateway.app.auth import Authenticator
 from gateway.app.bodies import Bodies, Body, ClientGone, Receive
+from gateway.app.costed import Costed
 from gateway.app.errors import refuse
 from gateway.app.holding import Holding
 from gateway.app.metered import Meter, Metered
@@ -144,7 +145,8 @@ class DataPlane:
         )
         course = Metered(self._meter, permit.hold, request.started)
         connection: Connection = request.scope["state"][CONNECTION]
-        return await self._relay.carry(dispatch, course, _telling(request.send, permit), connection)
+        send = Costed(_telling(request.send, permit), course)
+        return await self._relay.carry(dispatch, course, send, connection)
 
 
 @dataclass(slots=True, kw_only=True)

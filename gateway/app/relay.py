@@ -134,6 +134,8 @@ class Relay:
             if await _is_relayed(course, reply, send, drain):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             else:
+                # What waits on its way leaves before the cut.
+                await send({"type": "http.response.body", "body": b"", "more_body": True})
                 connection.abort()
         except LedgerUnavailable:  # too late to answer it: what is owed stays held
             log.exception("what became of %s could not be written", course.request_id)

@@ -15,7 +15,7 @@ CLIENT_REQUEST_TAG = "gw_client_request_id"
 AGENT_TAG = "gw_agent"  # the program that asks
 SUBAGENT_TAG = "gw_subagent"  # which part of it
 SESSION_TAG = "gw_session"  # the conversation that the request belongs to
-USER_TAG = "gw_user"  # the client's own name of whom it serves
+USER_TAG = "user"  # whom the client serves: kept only where it is named, as it may be an address
 
 OURS = "gw_"
 NAMES_MAX = 16
@@ -57,9 +57,9 @@ def attribution(
         AGENT_TAG: _agent(said),
         SUBAGENT_TAG: said.get(_SUBAGENT),
         SESSION_TAG: _session(said, fields),
-        USER_TAG: fields.get("safety_identifier") or fields.get("user"),
     }
-    chosen = {**_mentioned(fields.get("metadata")), **_listed(said.get(_TAGS, ""))}
+    user = {USER_TAG: fields.get("safety_identifier") or fields.get("user")}
+    chosen = {**user, **_mentioned(fields.get("metadata")), **_listed(said.get(_TAGS, ""))}
     sent.update({name: chosen[name] for name in allowed & chosen.keys()})
     return {name: text for name, value in sent.items() if (text := _kept(value))}
 

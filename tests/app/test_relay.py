@@ -176,14 +176,15 @@ async def test_what_could_not_be_posted_is_never_completed(
 async def test_a_break_is_settled_and_then_shown() -> None:
     scene = Scene(BEFORE, httpx.ReadError("reset"))
     await scene.carry()
-    assert scene.client.notes[-2:] == [("settled", "aborted"), "aborted"]
+    assert scene.client.notes[-3:] == [("settled", "aborted"), (b"", True), "aborted"]
     assert [exchange.reason for exchange in scene.exchanges] == ["upstream_reset"]
 
 
 async def test_what_broke_off_is_left_to_who_asks_the_upstream() -> None:
     scene = Scene(BEFORE, httpx.ReadError("reset"), is_taken_on=True)
     await scene.carry()
-    assert scene.client.notes == [200, ("opened", "resp_1"), (BEFORE, True), "aborted"]
+    assert scene.client.notes[:3] == [200, ("opened", "resp_1"), (BEFORE, True)]
+    assert scene.client.notes[3:] == [(b"", True), "aborted"]
     assert scene.exchanges == []
     (taken,) = scene.taken
     assert (taken.response_id, taken.reason, taken.http_status) == ("resp_1", "upstream_reset", 200)

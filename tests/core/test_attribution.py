@@ -99,8 +99,11 @@ def test_a_session_is_what_the_body_knows_of_it(fields: Any, session: str | None
 
 
 def test_an_end_user_is_known_by_the_id_that_the_client_gave() -> None:
-    assert said("gw_user", user="u-1") == "u-1"
-    assert said("gw_user", user="u-1", safety_identifier="hashed") == "hashed"
+    fields: dict[str, Json] = {"user": "u-1"}
+    allowed = frozenset({"user"})
+    assert attribution([], fields, allowed=allowed) == {"user": "u-1"}
+    assert attribution([], {**fields, "safety_identifier": "x"}, allowed=allowed) == {"user": "x"}
+    assert attribution([], fields, allowed=frozenset()) == {}, "it may be somebody's address"
 
 
 @pytest.mark.parametrize("value", ["", "a\nb", "\x00", "\ud800", 7, ["x"], {"x": 1}, None, True])

@@ -101,7 +101,7 @@ async def test_values_order_and_repetitions_stay(tmp_path: Path) -> None:
         stage(tmp_path, upstream={"base_url": upstream.url}) as on,
     ):
         told = await whole_answer(on.port, on.key, body(stream=False))
-    crossed = [name for name in names(told) if name != OURS]
+    crossed = [name for name in names(told) if not name.startswith("x-gateway-")]
     assert crossed == ["x-custom", "content-type", "x-custom", "vary", "via", "content-length"]
     assert b"via: 1.1 \xe9\r\n" in told.head
 

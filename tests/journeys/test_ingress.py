@@ -31,7 +31,7 @@ async def test_the_client_s_ids_reach_the_upstream_and_the_entry(shared_stage: S
 
 async def test_tags_go_to_the_entry_and_nowhere_else(tmp_path: Path) -> None:
     said = {"x-gateway-tags": "team=search, other=1", "session-id": "s-1", "user-agent": "app/1"}
-    async with stage(tmp_path, attribution={"tags": "team,feature"}) as on:
+    async with stage(tmp_path, attribution={"tags": "team,feature,user"}) as on:
         sent = body(metadata={"feature": "chat", "run": "7"}, user="u-1")
         await on.post(sent, **said)
         (entry,) = await on.settled(1)
@@ -42,7 +42,7 @@ async def test_tags_go_to_the_entry_and_nowhere_else(tmp_path: Path) -> None:
         "feature": "chat",
         "gw_agent": "app",
         "gw_session": "s-1",
-        "gw_user": "u-1",
+        "user": "u-1",
     }
 
 

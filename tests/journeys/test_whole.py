@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app.costed import BODY_BYTES_MAX
+from gateway.core.money import to_usd
 from tests.fakes.rawserver import RawServer, Script, read_request, send
 from tests.journeys.bill import assert_exact
 from tests.journeys.caller import calling, whole_answer
@@ -26,6 +28,7 @@ from tests.journeys.stage import Stage, body
 from tests.journeys.test_streamed import USAGE, all_read, quiet_callers, response
 
 ANSWER = json.dumps(response("completed", usage=USAGE), indent=1).encode()
+LARGE = b" " * BODY_BYTES_MAX + ANSWER  # too large to wait for its cost as a whole
 LENGTH = b"content-length: %d\r\n\r\n" % len(ANSWER)
 
 Cut = Callable[[int, asyncio.Event], Script]
@@ -54,10 +57,9 @@ async def test_the_last_chunk_waits_for_the_ledger(tmp_path: Path, cut: Cut) -> 
         callers = await asked_in_turns(on, upstream, stack, asked)
         async with ledger_held(on):
             gate.set()
-            await all_read(callers, 1)
             await quiet(on)
             await quiet_callers(callers)
-            assert sorted(caller.body_bytes for caller in callers) == [*splits]
+            assert {caller.head for caller in callers} == {b""}  # it tells the cost
             assert on.entries() == []
         await all_read(callers)
         assert {bytes(caller.body) for caller in callers} == {ANSWER}
@@ -67,19 +69,41 @@ async def test_the_last_chunk_waits_for_the_ledger(tmp_path: Path, cut: Cut) -> 
     assert told == {("completed", "reported", 5)}
 
 
-async def test_earlier_chunks_are_at_the_client_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", [1, 9, len(LARGE) - 1])
+async def test_only_the_last_chunk_of_a_large_body_waits(tmp_path: Path, at: int) -> None:
+    gate = asyncio.Event()
+    length = b"content-length: %d\r\n\r\n" % len(LARGE)
+    async with (
+        RawServer(stepwise(JSON_HEAD + length, [LARGE[:at], LARGE[at:]], [gate])) as upstream,
+        stage_before(tmp_path, upstream) as on,
+        calling(on.port, on.key, body(stream=False)) as caller,
+    ):
+        await caller.read(at)
+        async with ledger_held(on):
+            gate.set()
+            await quiet(on)
+            await quiet_callers([caller])
+            assert at <= caller.body_bytes < len(LARGE)
+            assert on.entries() == []
+        await caller.read()
+        (entry,) = await on.settled(1)
+    assert (bytes(caller.body), entry.outcome) == (LARGE, "completed")
+    assert b"x-gateway-cost-usd" not in caller.head
+
+
+async def test_earlier_chunks_of_a_large_body_are_at_the_client_at_once(tmp_path: Path) -> None:
     gates = [asyncio.Event(), asyncio.Event()]
-    pieces = [chunk(ANSWER[:9]), chunk(ANSWER[9:20]), chunk(ANSWER[20:]) + LAST]
+    pieces = [chunk(LARGE[:-20]), chunk(LARGE[-20:-9]), chunk(LARGE[-9:]) + LAST]
     async with (
         RawServer(stepwise(JSON_HEAD + CHUNKED, pieces, gates)) as upstream,
         stage_before(tmp_path, upstream) as on,
         calling(on.port, on.key, body(stream=False)) as caller,
     ):
         gates[0].set()
-        await caller.read(9)
+        await caller.read(len(LARGE) - 20)
         gates[1].set()
         await caller.read()
-    assert bytes(caller.body) == ANSWER
+    assert bytes(caller.body) == LARGE
 
 
 @pytest.mark.parametrize(
@@ -92,6 +116,8 @@ async def test_whole_bodies_are_exact_and_metered(shared_stage: Stage, how: str)
     assert (told.status, told.ending) == (200, "whole")
     (entry,) = (await on.settled(before + 1))[before:]
     assert_exact(entry, on.simulator.served[-1])
+    assert entry.cost_pusd is not None
+    assert f"\r\nx-gateway-cost-usd: {to_usd(entry.cost_pusd)}\r\n".encode() in told.head
 
 
 async def test_a_body_that_is_shorter_than_it_said_is_no_whole_one(tmp_path: Path) -> None:

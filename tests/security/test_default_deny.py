@@ -16,6 +16,7 @@ from gateway.adapters.database import open_engine
 from gateway.adapters.migrate import upgrade
 from gateway.app.factory import create_app
 from gateway.app.health import ADMIN, PUBLIC
+from gateway.app.own import TENANT
 from gateway.app.planes import Gateway
 from gateway.app.server import listen, make_server
 from tests.fakes.rawserver import RawServer
@@ -91,7 +92,7 @@ def declared(app: Gateway) -> dict[tuple[str, str], list[str]]:
     found = {}
     for route in routes(app.routes):
         for method in sorted(route.methods or ()):
-            words = [str(tag) for tag in route.tags if tag in (PUBLIC, ADMIN)]
+            words = [str(tag) for tag in route.tags if tag in (PUBLIC, TENANT, ADMIN)]
             found[method, route.path] = words
     return found
 
@@ -113,6 +114,18 @@ async def test_what_is_the_operators_wants_the_token(doors: Doors) -> None:
         assert await doors.status(method, path, **key) == 401, "a tenant's key is no token"
         token = {"authorization": f"Bearer {TOKEN}"}
         assert await doors.status(method, path, **token) != 401
+
+
+async def test_what_is_a_tenants_wants_a_key(doors: Doors) -> None:
+    own = [door for door, words in declared(doors.app).items() if words == [TENANT]]
+    assert len(own) == 2
+    for method, path in own:
+        for shown in (*NOT_TOKENS, f"Bearer {TOKEN}", f"Basic {doors.key}", "Bearer sk-upstream"):
+            headers = {} if shown is None else {"authorization": shown}
+            assert await doors.status(method, path, **headers) == 401, (method, path, shown)
+        key = {"authorization": f"Bearer {doors.key}"}
+        assert await doors.status(method, path, **key) in (200, 404), (method, path)
+    assert doors.upstream.connections == 0
 
 
 async def test_a_path_of_the_control_plane_is_authorised_by_the_path_alone(doors: Doors) -> None:
