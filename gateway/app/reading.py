@@ -20,7 +20,7 @@ from gateway.core.exchange import Exchange, Hold, unseen
 from gateway.core.price_book import PriceBook
 from gateway.core.reconciliation import Told, concluded, learned
 
-READ_SECONDS_MAX = 0.2
+READ_SECONDS_MAX = 2.0  # a read may wait that long: then it passes, and is settled later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,20 @@ from gateway.adapters.reports import EntryRow
 from gateway.simulator.oracle import Served
 from tests.fakes import ledgerview
 from tests.journeys.bill import assert_exact
+from tests.journeys.caller import whole_answer
+from tests.journeys.held import patience
 from tests.journeys.process import ProcessStage, process_stage
-from tests.journeys.stage import Stage, body, make_key, now_us, running, settings_for, until
+from tests.journeys.stage import Stage, body, make_key, now_us, running, settings_for, stage, until
 
 ASKED_AT_ONCE = 50
 LATE_SECONDS_MAX = 15
 
 
 @pytest.fixture(scope="module")
-def on(shared_stage: Stage) -> Stage:
-    return shared_stage
+async def on(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    folder, patient = tmp_path_factory.mktemp("gateway"), {"missing_seconds_max": 60}
+    async with patience(), stage(folder, reconcile=patient) as one:
+        yield one
 
 
 def behind(directive: str, **fields: Any) -> dict[str, Any]:
@@ -94,6 +99,20 @@ async def test_who_reads_the_end_has_it_on_disk(on: Stage) -> None:
     assert (entry.reason, entry.client_gone) == (None, False)
     assert entry.duration_us >= 500_000
     assert not is_held(on, name)
+
+
+async def test_what_broke_off_is_settled_by_who_reads_it(on: Stage) -> None:
+    """The gateway asks for it too, but has to wait: the upstream did not show it at once."""
+    answer = await whole_answer(on.port, on.key, body("[sim: reset=2000; missing=1]"))
+    assert answer.ending == "cut"
+    name = on.simulator.served[-1].response_id
+    await until(lambda: len([one for one in on.simulator.requests if one.path.endswith(name)]) == 1)
+    async with on.client() as client:
+        found = await client.get(f"{on.base_url}/responses/{name}")
+        assert (found.json()["status"], len(entries_of(on, name))) == ("completed", 1)
+    entry = await settled(on, name)
+    assert_exact(entry, served(on, name), "retrieved")
+    assert (entry.reason, entry.http_status) == ("upstream_reset", 200)
 
 
 async def test_nobody_reads_it_and_yet_it_is_settled(on: Stage) -> None:
