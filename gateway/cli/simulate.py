@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.core.decision import Decision
     from gateway.core.errors import GatewayError
     from gateway.core.policy import Policy
+    from gateway.core.request import Request
 
 
 def simulate(
@@ -31,6 +32,9 @@ def simulate(
     ],
     tenant: Annotated[str | None, typer.Option(metavar="PATH", help="As this tenant.")] = None,
     key: Annotated[str | None, typer.Option(metavar="ID", help="With this key.")] = None,
+    endpoint: Annotated[
+        str, typer.Option(metavar="NAME", help="To responses, chat.completions, embeddings …")
+    ] = "responses",
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -47,6 +51,7 @@ def simulate(
             book=book_in_force(config),
             is_unpriced_allowed=settings_from(config).policy.unpriced == "record",
             now_us=now_us(),
+            form=_form(endpoint),
         )
     except InvalidRequest as refused:
         _refuse(refused, json=json)
@@ -59,6 +64,15 @@ def simulate(
         _print(decision, on_way, refusal)
     if refusal is not None:
         raise CheckFailed(f"refused: {refusal.message} ({refusal.code})")
+
+
+def _form(endpoint: str) -> "type[Request]":
+    from gateway.core.endpoints import ENDPOINTS
+
+    forms = {one.name: one.form for one in ENDPOINTS if one.form is not None}
+    if endpoint not in forms:
+        raise WrongUsage(f"{endpoint!r} costs nothing; what does is {', '.join(forms)}")
+    return forms[endpoint]
 
 
 def _policy(subject: str | None, config: Path | None) -> "Policy":

@@ -46,6 +46,14 @@ def test_the_policy_of_a_tenant_or_a_key_counts(gateway: Gateway, body: Path) ->
     assert "there is no tenant" in gateway("simulate", str(body), "--tenant", "zeta").err
 
 
+def test_what_goes_to_other_endpoints_is_read_as_they_do(gateway: Gateway) -> None:
+    path = str(written(input=None, messages=[], max_tokens=7, n=3))
+    said = gateway("simulate", path, "--endpoint", "chat.completions")
+    assert "output ≤ 21 tokens from your request\n" in said.out
+    wrong = gateway("simulate", path, "--endpoint", "models.list")
+    assert (wrong.code, "chat.completions" in wrong.err) == (2, True)
+
+
 def test_for_programs(gateway: Gateway, body: Path) -> None:
     record = gateway("simulate", str(body), "--json").json
     assert (record["admitted"], record["changes"], record["unbounded"]) == (True, {}, [])

@@ -19,16 +19,6 @@ OUTCOMES = {
     "error": "failed",
     "": "aborted",
 }
-PRICES = """
-as_of = 2026-11-22
-prompt_overhead_tokens = 64
-[models.text-embedding-3-small]
-input_tokens_max = 8192
-output_tokens_max = 1
-[[models.text-embedding-3-small.prices]]
-source = "https://developers.openai.com/api/docs/pricing"
-default = { input = "0.02", output = "0" }
-"""
 
 
 async def play(row: Row, on: Stage) -> tuple[Row, str]:
@@ -74,9 +64,7 @@ def assert_told(row: Row, entry: EntryRow) -> None:
 async def test_every_recording_is_exact_and_metered(tmp_path: Path) -> None:
     rows = [*index_rows(api="chat"), *index_rows(api="embeddings")]
     assert len(rows) > 90
-    prices = tmp_path / "prices.toml"
-    prices.write_text(PRICES)
-    async with patience(), stage(tmp_path, prices={"file": prices}) as on:
+    async with patience(), stage(tmp_path) as on:
         played = await all_of(rows, lambda row: play(row, on))
         entries = {entry.request_id: entry for entry in on.entries()}
         assert len(entries) == len(rows)

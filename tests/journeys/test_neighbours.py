@@ -19,7 +19,6 @@ from gateway.adapters.policies import Policies
 from tests.journeys.bill import assert_all_exact, assert_exact
 from tests.journeys.held import patience
 from tests.journeys.stage import Stage, make_key, now_us, stage, until
-from tests.journeys.test_exact_neighbours import PRICES
 
 MODEL = "gpt-5-mini"
 EMBEDDING = "text-embedding-3-small"
@@ -38,10 +37,7 @@ POLICIES: dict[str, dict[str, object]] = {
 @pytest.fixture(scope="module")
 async def on(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """One gateway for all tests; each counts what it adds."""
-    folder = tmp_path_factory.mktemp("gateway")
-    prices = folder / "prices.toml"
-    prices.write_text(PRICES)
-    async with patience(), stage(folder, prices={"file": prices}) as one:
+    async with patience(), stage(tmp_path_factory.mktemp("gateway")) as one:
         for tenant, given in POLICIES.items():
             make_key(one.engine, tenant)
             Policies(engine=one.engine, now_us=now_us).change(tenant, given=given)
@@ -87,6 +83,16 @@ async def test_completions_are_metered_as_they_were_served(on: Stage) -> None:
     assert {entry.endpoint for entry in entries} == {"chat.completions"}
     assert [entry.outcome for entry in entries].count("incomplete") == 1
     assert {entry.reason for entry in entries} == {None, "max_output_tokens"}
+
+
+async def test_a_model_that_searches_is_billed_one_search(on: Stage) -> None:
+    before = len(on.entries())
+    async with sdk(on) as client:
+        await client.chat.completions.create(**asked(model="gpt-4o-search-preview"))
+    (entry,) = (await on.settled(before + 1))[before:]
+    fees = {line.meter: (line.quantity, line.cost_pusd) for line in entry.lines}
+    assert fees["web_search"] == (1, 25_000_000_000)
+    assert entry.cost_pusd == sum(line.cost_pusd for line in entry.lines) <= entry.hold_pusd
 
 
 async def test_embeddings_are_metered(on: Stage) -> None:
