@@ -75,19 +75,21 @@ class Bench:
 
     def assign(self, connection: Connection, work: Work) -> None:
         """Find the legs of all that is held and settled."""
-        new = {name: one for name, one in work.settled.items() if name not in work.legs}
-        silent = [name for name, one in new.items() if one.legs is None]
+        silent = []
+        for name, one in work.settled.items():
+            legs = one.legs
+            if legs is not None:
+                work.legs.setdefault(name, legs)
+            elif name not in work.legs:
+                silent.append(name)
         if silent:  # they are posted at once, so what changed is heard before
             self.poll(connection)
         self._legs.refresh(connection)
         claims = {name: one.claim for name, one in work.held.items() if name not in work.settled}
-        pinned = _pinned(connection, silent) if silent else {}
-        for name, one in new.items():
-            legs = pinned.get(name) if one.legs is None else one.legs
-            if legs is None:
-                claims[name] = one.claim
-            else:
-                work.legs[name] = legs
+        if silent:
+            pinned = _pinned(connection, silent)
+            work.legs.update(pinned)
+            claims.update((name, work.settled[name].claim) for name in silent if name not in pinned)
         work.legs.update(self._found(connection, claims))
 
     def rolled_back(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -18,8 +18,9 @@ from gateway.adapters.database import open_engine, write_transaction
 from gateway.adapters.docket import Docket
 from gateway.adapters.judge import Bench
 from gateway.adapters.ledger import Ledger
-from gateway.adapters.pipeline import PipelinedPoster, Uncommitted, poster_for
+from gateway.adapters.pipeline import _THERE, PipelinedPoster, Uncommitted, poster_for
 from gateway.adapters.posting import Judge, Poster
+from gateway.adapters.rows import entry_row
 from gateway.adapters.work import Posting
 from gateway.core.exchange import Basis, Exchange
 from tests import builders
@@ -225,3 +226,22 @@ def test_two_who_learn_the_same_truth_are_not_in_each_other_s_way(engine: Engine
     _write_at_once(*batches)
     assert (figures(engine), figures(engine, "9-key")) == ((0, 5, 0), (0, 5, 0))
     ledgerview.audit(engine)
+
+
+@pytest.mark.parametrize("statement", ["there", "holds"])
+def test_no_batch_reads_all_entries(engine: Engine, statement: str) -> None:
+    """As the planner decides for a few thousand, from what it guesses of a batch."""
+    row = dict(zip(schema.entry.c.keys(), entry_row(builders.exchange()), strict=True))
+    rows = [{**row, "request_id": f"r{number:06d}"} for number in range(3_000)]
+    with write_transaction(engine) as connection:
+        connection.execute(insert(schema.entry), rows)
+        connection.execute(text("ANALYZE entry"))
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        asked = {
+            "there": (_THERE, {"ids": '["r000001"]'}),
+            "holds": (PipelinedPoster()._insert_holds, ["[]"]),
+        }
+        query, given = asked[statement]
+        plan = driver.execute(b"EXPLAIN " + query, given).fetchall()
+    assert "Seq Scan on entry" not in str(plan)
