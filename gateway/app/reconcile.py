@@ -113,7 +113,7 @@ class Reconciler:
             log.exception("the hold of %s stays", exchange.hold.request_id)
         finally:
             self._metrics.active("background", -kind)
-            del self._followed[exchange.hold.request_id]
+            self._followed.pop(exchange.hold.request_id, None)
 
     async def _asked(self, exchange: Exchange) -> Exchange:
         """Ask for the response until it can be posted."""

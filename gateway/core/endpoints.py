@@ -88,7 +88,21 @@ _FIXED = {
     for one in ENDPOINTS
     if "{" not in one.template
 }
-_FIXED_PATHS = frozenset(path for _, path in _FIXED)
+
+
+def _templates() -> list[str]:
+    """Each once; those without ids first, for no id looks like a path that is there."""
+    return sorted(dict.fromkeys(one.template for one in ENDPOINTS), key=lambda one: "{" in one)
+
+
+def _pattern(template: str) -> re.Pattern[bytes]:
+    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", template).encode() + rb"\Z")
+
+
+_PATHS = tuple(
+    (_pattern(template), {one.method: one for one in ENDPOINTS if one.template == template})
+    for template in _templates()
+)
 
 
 def find(method: str, raw_path: bytes) -> Match:
@@ -97,35 +111,27 @@ def find(method: str, raw_path: bytes) -> Match:
 
 
 def _searched(method: str, raw_path: bytes) -> Match:
-    at_path = [one for one in ENDPOINTS if _ids(one, raw_path) is not None]
-    for endpoint in at_path:
-        if endpoint.method == method:
-            ids = _ids(endpoint, raw_path) or {}
-            path = endpoint.template.removeprefix(ROOT).format_map(ids)
-            return Match(endpoint=endpoint, path=path, ids=ids)
-    raise NotFound(
-        f"{method} {raw_path.decode('latin-1')} is not served by this gateway; "
-        + (f"this path takes {_methods(at_path)}." if at_path else f"it serves {_paths()}.")
-    )
-
-
-def _ids(endpoint: Endpoint, raw_path: bytes) -> dict[str, str] | None:
-    """The ids where the path is of this endpoint; None where it is of another, or of none."""
-    if raw_path in _FIXED_PATHS:  # no id looks like a path that is there
-        return {} if endpoint.template.encode() == raw_path else None
-    wanted, given = endpoint.template.split("/"), raw_path.split(b"/")
-    if len(wanted) != len(given):
-        return None
-    ids = {}
-    for name, piece in zip(wanted, given, strict=True):
-        if not name.startswith("{"):
-            if name.encode() != piece:
-                return None
+    for pattern, endpoints in _PATHS:
+        found = pattern.match(raw_path)
+        ids = None if found is None else _ids(found.groupdict())
+        if ids is None:
             continue
+        endpoint = endpoints.get(method)
+        if endpoint is None:
+            raise _not_served(method, raw_path, f"this path takes {' and '.join(endpoints)}")
+        path = endpoint.template.removeprefix(ROOT).format_map(ids)
+        return Match(endpoint=endpoint, path=path, ids=ids)
+    raise _not_served(method, raw_path, f"it serves {', '.join(_templates())}")
+
+
+def _ids(pieces: Mapping[str, bytes]) -> dict[str, str] | None:
+    """The ids by their names; None where one of them is none."""
+    ids = {}
+    for name, piece in pieces.items():
         said = id_in(piece)
         if said is None:
             return None
-        ids[name.strip("{}")] = said
+        ids[name] = said
     return ids
 
 
@@ -135,9 +141,6 @@ def id_in(piece: bytes) -> str | None:
     return None if _ID.match(said) is None else said.decode("ascii")
 
 
-def _methods(endpoints: list[Endpoint]) -> str:
-    return " and ".join(one.method for one in endpoints)
-
-
-def _paths() -> str:
-    return ", ".join(dict.fromkeys(one.template for one in ENDPOINTS))
+def _not_served(method: str, raw_path: bytes, what_is: str) -> NotFound:
+    asked = f"{method} {raw_path.decode('latin-1')}"
+    return NotFound(f"{asked} is not served by this gateway; {what_is}.")
