@@ -18,6 +18,7 @@ from gateway.core import headers as wire
 from gateway.core.catalogue import require_visible
 from gateway.core.endpoints import Match
 from gateway.core.errors import InvalidRequest, Unmetered
+from gateway.core.form_ids import refuse_ids
 from gateway.core.strict import Json, strict_object
 from gateway.core.tenant import Tenant
 
@@ -89,7 +90,10 @@ class Passage:
 
 
 def _fields(passed: Passed) -> dict[str, Json]:
-    if not passed.body or wire.is_form(passed.headers):
+    if not passed.body:
+        return {}
+    if wire.is_form(passed.headers):
+        refuse_ids(passed.body)
         return {}
     if not passed.match.endpoint.has_body:
         raise InvalidRequest(f"{passed.match.endpoint.method} takes no body.")

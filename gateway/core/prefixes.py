@@ -14,6 +14,7 @@ COLLECTIONS = {"files": "file_id", "vector_stores": "vector_store_id", "containe
 METHODS = frozenset({"GET", "POST", "DELETE"})
 
 _PREFIX = re.compile(r"/v1(/[a-z][a-z_]*)+")
+_WORD = re.compile(r"[a-z_]+")  # upstream's ids have digits
 _OURS = {one.template.split("/")[2] for one in ENDPOINTS} | {"gateway"}
 _VERBS = {("POST", 0): "create", ("GET", 0): "list", ("DELETE", 1): "delete"}
 
@@ -46,7 +47,11 @@ def _below(prefix: str, method: str, raw_path: bytes) -> Match | None:
     if len(known) < len(pieces):
         return None
     ids, name = {}, "passed"
-    if known[0] in COLLECTIONS:
+    if known[0] not in COLLECTIONS:
+        # What else may be kept there is nobody's here: no id and no list of it passes.
+        if method != "POST" or not all(map(_WORD.fullmatch, known)):
+            return None
+    else:
         within = known[1:]
         ids = {COLLECTIONS[known[0]]: within[0]} if within else {}
         name = f"{known[0]}.{_VERBS.get((method, len(within)), 'passed')}"

@@ -67,6 +67,20 @@ def test_what_is_not(path: str) -> None:
             find_any(method, path.encode(), PASSED)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/audio/voices"),
+        ("DELETE", "/v1/audio/voices"),
+        ("POST", "/v1/audio/voices/voice_1"),
+        ("POST", "/v1/audio/Voices"),
+    ],
+)
+def test_what_nobody_here_owns_cannot_be_asked_for(method: str, path: str) -> None:
+    with pytest.raises(NotFound):
+        find_any(method, path.encode(), PASSED)
+
+
 def test_other_methods_and_what_is_served_are_as_ever() -> None:
     with pytest.raises(NotFound):
         find_any("PUT", b"/v1/files/file-1", PASSED)
