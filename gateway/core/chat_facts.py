@@ -22,12 +22,29 @@ CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _SEARCHED = ToolUse(web_searches=1)  # a model that searches does so once, and says nothing of it
 
 
+class _Sound(Struct, gc=False):
+    id: str | None = None
+
+
+class _Message(Struct, gc=False):
+    audio: _Sound | None = None
+
+
 class Choice(Struct, gc=False):
     """One of the answers, or a piece of it."""
 
     index: int = 0
     finish_reason: str | None = None
+    message: _Message | None = None
     delta: dict[str, object] | None = None
+
+    @property
+    def audio_id(self) -> str | None:
+        """The id of what was spoken: a later request may name it in its place."""
+        if self.message is not None and self.message.audio is not None:
+            return self.message.audio.id
+        audio = (self.delta or {}).get("audio")
+        return _word(audio.get("id")) if isinstance(audio, dict) else None
 
     @property
     def has_output(self) -> bool:
@@ -63,7 +80,19 @@ _decode = msgspec.json.Decoder().decode
 _decode_said = msgspec.json.Decoder(Said).decode
 
 _WORDS = ("id", "object", "model", "service_tier")
-_CHOICE = Node("choices[]", {"finish_reason": Node("choices[].finish_reason")})
+_SPOKEN = ("choices[].message", "choices[].delta")
+_CHOICE = Node(
+    "choices[]",
+    {
+        "finish_reason": Node("choices[].finish_reason"),
+        **{
+            path.partition(".")[2]: Node(
+                path, {"audio": Node(f"{path}.audio", {"id": Node(f"{path}.audio.id")})}
+            )
+            for path in _SPOKEN
+        },
+    },
+)
 TREE = Node(
     "",
     {
@@ -93,8 +122,12 @@ def said_from(found: Skimmed | None) -> Said | None:
         return None
     choices = [
         Choice(index=place, finish_reason=_word(_value(kind)), delta={"content": True})
-        for place, (kind,) in enumerate(found.items.get("choices", {}))
+        for place, (kind, *_) in enumerate(found.items.get("choices", {}))
     ]
+    for path in _SPOKEN:
+        audio_id = _word(_value(found.values.get(f"{path}.audio.id", b"")))
+        if choices and audio_id is not None:
+            choices[0].message = _Message(audio=_Sound(id=audio_id))
     id_, object_, model, tier = (_word(_value(found.values.get(name, b""))) for name in _WORDS)
     return Said(
         id=id_,
@@ -155,6 +188,7 @@ def observe_completion(said: Said | None) -> Observation:
         tools=tools_of(said.model),
         reason=reason,
         has_output=True,
+        item_ids=tuple([one for choice in said.choices if (one := choice.audio_id)]),
     )
     return observe(facts, terminal=terminal)
 

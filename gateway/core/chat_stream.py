@@ -28,6 +28,7 @@ class ChatStreamObserver:
         self._decoder = SSEDecoder(event_bytes_max=event_bytes_max, overflow=_skim_large)
         self._open: set[int] = set()  # choices that have begun and not ended
         self._reasons: set[str] = set()
+        self._audio_ids: dict[str, None] = {}
         self._model: str | None = None
         self._service_tier: str | None = None
         self._usage = b""
@@ -69,6 +70,7 @@ class ChatStreamObserver:
             tools=tools_of(self._model),
             reason=self._error or reason,
             has_output=self.has_output,
+            item_ids=tuple(self._audio_ids),
         )
         return observe(facts, terminal=FAILED if self._error else terminal if is_over else None)
 
@@ -96,6 +98,8 @@ class ChatStreamObserver:
         for choice in said.choices or ():
             self._note_choice(choice.index, choice.finish_reason)
             self.has_output = self.has_output or choice.has_output
+            if (audio_id := choice.audio_id) and len(self._audio_ids) < CHOICES_MAX:
+                self._audio_ids[audio_id] = None
         if said.has_usage:
             self._usage = bytes(said.usage)
             if not said.choices:

@@ -97,6 +97,16 @@ def test_a_model_that_searches_did_so_once() -> None:
     assert seen(completion("stop", model=None)).tools.web_searches == 0
 
 
+def test_what_was_spoken_has_an_id() -> None:
+    spoken = completion("stop")
+    spoken["choices"][0]["message"]["audio"] = {"data": "AAAA", "id": "audio_1"}
+    assert seen(spoken).item_ids == ("audio_1",)
+    spoken["choices"][0]["message"]["audio"] = {"id": None}
+    assert seen(spoken).item_ids == ()
+    spoken["choices"][0]["message"]["audio"] = "loud"
+    assert seen(spoken).usage == USAGE
+
+
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [

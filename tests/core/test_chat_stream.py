@@ -135,6 +135,15 @@ def test_the_last_usage_wins_and_missing_ones_are_told() -> None:
     assert watched(BEGUN, piece(), STOP, nothing, DONE).is_suspect
 
 
+@pytest.mark.parametrize("limit", [TIGHT, 1 << 20])
+def test_what_was_spoken_has_an_id(limit: int) -> None:
+    heard = {"audio": {"id": "audio_1", "data": "A" * 500}}
+    spoken = data(choices=[{"index": 0, "delta": heard}])
+    odd = data(choices=[{"index": 0, "delta": {"audio": "loud"}}])
+    seen = watched(BEGUN, spoken, spoken, odd, STOP, TOLD, DONE, event_bytes_max=limit)
+    assert (seen.item_ids, seen.usage) == (("audio_1",), USAGE)
+
+
 def test_an_error_in_the_middle_is_a_failure() -> None:
     error = b'data: {"error": {"message": "m", "type": "server_error", "code": null}}\n\n'
     seen = watched(BEGUN, piece(), error)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.adapters.pricefile import load_prices
 from gateway.core.chat import ChatRequest
 from gateway.core.decision import Decision, decide
 from gateway.core.errors import PolicyDenied, Unpriced
@@ -71,3 +72,14 @@ def test_a_body_is_read_by_its_endpoints_form() -> None:
     assert decision.bound.output_tokens_max == 7
     with pytest.raises(PolicyDenied):
         decide(body, policy=Policy(models=("other",)), **given)
+
+
+def test_a_tool_that_draws_brings_the_prices_of_its_model() -> None:
+    book = load_prices()
+    body = b'{"model": "gpt-5", "input": "x", "tools": [{"type": "image_generation"}]}'
+    given: dict[str, Any] = {"book": book, "is_unpriced_allowed": False, "now_us": AT_US}
+    drawn = decide(body, policy=Policy(), **given).price
+    plain = book.find("gpt-5", AT_US)
+    assert drawn is not None
+    assert plain is not None
+    assert drawn == book.with_images(plain, AT_US) != plain

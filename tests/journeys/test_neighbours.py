@@ -178,6 +178,21 @@ async def test_a_stored_completion_that_broke_off_is_asked_for(on: Stage) -> Non
     assert_exact(entry, on.simulator.served[-1], "retrieved")
 
 
+async def test_what_was_spoken_is_its_hearers(on: Stage) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+    message = {"role": "assistant", "content": None, "audio": {"id": "audio_1", "data": "AAAA"}}
+    told = {"choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": usage}
+    on.simulator.replay(
+        json.dumps(told).encode(), content_type="application/json", path="/v1/chat/completions"
+    )
+    await posted(on, CHAT, asked())
+    again = {**asked(), "messages": [{"role": "assistant", "audio": {"id": "audio_1"}}, *said()]}
+    await posted(on, CHAT, again)
+    async with sdk(on, make_key(on.engine, "stranger")) as client:
+        with pytest.raises(openai.NotFoundError):
+            await client.chat.completions.create(**again)
+
+
 async def test_a_client_that_leaves_is_billed_what_it_used(on: Stage) -> None:
     before = len(on.entries())
     async with on.client() as client:
