@@ -63,14 +63,14 @@ def cards_of(document: bytes, model: str, *, where: str, version: str) -> tuple[
         table = msgspec.json.decode(document)
     except msgspec.DecodeError as broken:
         raise PriceFileInvalid(f"{where}: is not JSON: {broken}") from broken
+    return book_of(table, where=where, version=version).cards.get(model, ())
+
+
+def book_of(table: object, *, where: str, version: str) -> PriceBook:
+    """The book of one file's table alone. Raises PriceFileInvalid with its place."""
     place = Path(where)
-    book = _book(
-        {place: converted(table, File, where=where)},
-        {place: version},
-        version=version,
-        is_regional=False,
-    )
-    return book.cards.get(model, ())
+    files = {place: converted(table, File, where=where)}
+    return _book(files, {place: version}, version=version, is_regional=False)
 
 
 def _version(known: Iterable[tuple[File, bytes]]) -> str:

@@ -52,7 +52,16 @@ def list_prices(json: JsonOption = False, config: ConfigOption = None) -> None:
 
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="A price file (TOML).")]) -> None:
-    """Whether a price file can be used, and what it would change."""
+    """What a price file would change; all that is wrong where it cannot be used, and what to do."""
+    from gateway.adapters.price_check import mistakes
+    from gateway.adapters.price_format import PriceFileInvalid
+
+    try:
+        wrong = mistakes(file)
+    except PriceFileInvalid as unreadable:
+        raise CheckFailed(str(unreadable)) from None
+    if wrong:
+        raise CheckFailed("\n".join(f"{file}: {one}" for one in wrong))
     built_in, book = files_book(None), files_book(file)
     added = sorted(set(book.names()) - set(built_in.names()))
     changed = sorted(set(book.names()) - set(added) - _unchanged(built_in, book))

@@ -93,6 +93,12 @@ def test_a_broken_file_is_told_with_its_place(
     Path("own.toml").write_text(OWN.format(name="acme-1").replace("output =", "outptu ="))
     said = gateway("prices", "check", "own.toml")
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("gateway: own.toml: ")
+    assert said.err == (
+        "gateway: own.toml: line 10: models.acme-1.prices[1].default.outptu: "
+        "Object contains unknown field `outptu`; did you mean `output`?\n"
+        "gateway: own.toml: line 11: models.acme-1.prices[1].default_long.outptu: "
+        "Object contains unknown field `outptu`; did you mean `output`?\n"
+    )
+    assert gateway("prices", "check", "gone.toml").code == 1
     monkeypatch.setenv("GATEWAY_PRICES_FILE", "own.toml")
     assert gateway("prices", "list").code == 3
