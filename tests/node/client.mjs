@@ -6,6 +6,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
+import { all, ERRANDS } from "./errands.mjs";
+
 const OpenAI = createRequire(process.argv[2])("openai");
 
 const ANSWER_FORMAT = {
@@ -20,13 +22,8 @@ const ANSWER_FORMAT = {
   },
 };
 
-async function all(events) {
-  const told = [];
-  for await (const event of events) told.push(event);
-  return told;
-}
-
 const VERBS = {
+  ...ERRANDS,
   create: (client, asked) => client.responses.create(asked),
   createStream: async (client, asked) =>
     all(await client.responses.create({ ...asked, stream: true })),
