@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.adapters.metrics import Metrics
-from gateway.app.protocol import Connection
+from gateway.app.connection import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.app.admission import MinuteLimits, PolicySource
+from gateway.app.connection import Connection
 from gateway.app.passing import Aftercare, Cared, Passed, Passing
-from gateway.app.protocol import Connection
 from gateway.app.reading import Desk, Reading
 from gateway.app.relay import Course, Dispatch, Relay, Send
 from gateway.core import headers as wire

@@ -5,13 +5,10 @@
   behind it does not cut it off.
 - A slow or oversized head, a slow body, and a client that stops reading, end by a limit.
 
-It also hands the application a `Connection`, since ASGI does not tell a hang-up without a task.
-Not here: anything about the requests themselves.
+Not here: anything about the requests themselves; what the application may know (`connection`).
 """
 
 import asyncio
-import select
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +20,12 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from gateway.app.connection import CONNECTION, Connection
 from gateway.app.errors import error_body, error_headers
 from gateway.app.framing import check_framing, check_target, malformed, without_offer
 from gateway.app.health import PROBES
 from gateway.core.errors import GatewayError, HeadersTooLarge, Overloaded, RequestTooSlow
 
-CONNECTION = "connection"  # the key of the `Connection` in an ASGI scope's state
 BODY_PIECE_BYTES = 16_384  # what must come within a limit: a byte now and then is no progress
 PROBES_AT_ONCE = 64  # connections beyond the limit, each for one probe: full is not dead
 _TOO_MANY = "The gateway has as many connections as it takes (limits.connections_max)."
@@ -44,52 +41,6 @@ class IngressLimits:
     head_seconds_max: float = 15.0
     body_stall_seconds_max: float = 15.0
     write_stall_seconds_max: float = 60.0
-
-
-class Connection:
-    """What the application may know of the connection that a request came on."""
-
-    __slots__ = ("_cycle", "_protocol", "_tell")
-
-    def __init__(self, protocol: "GatewayProtocol", cycle: RequestResponseCycle) -> None:
-        self._protocol = protocol
-        self._cycle = cycle
-        self._tell: Callable[[], None] | None = None
-
-    @property
-    def is_gone(self) -> bool:
-        """The client hung up, or was cut off.
-
-        A reset is known at once. A plain close looks like a half-close until it is written to.
-        """
-        return self._cycle.disconnected or (
-            self._protocol.is_half_closed and _is_hung_up(self._cycle.transport)
-        )
-
-    def when_gone(self, tell: Callable[[], None] | None) -> None:
-        """Who is told, once, when the connection is lost: now, if it is. None: nobody."""
-        self._tell = tell
-        if self._cycle.disconnected:
-            self.lost()
-
-    def lost(self) -> None:
-        """For the protocol: it is gone."""
-        if not self._cycle.response_complete:
-            self._cycle.disconnected = True
-        self._cycle.message_event.set()
-        tell, self._tell = self._tell, None
-        if tell is not None:
-            tell()
-
-    @property
-    def is_answered(self) -> bool:
-        """An answer has begun: no other can be given."""
-        return self._cycle.response_started
-
-    def abort(self) -> None:
-        """Close without the response's end, so that no client takes it for a whole one."""
-        self._cycle.disconnected = True
-        self._cycle.transport.close()
 
 
 class GatewayProtocol(HttpToolsProtocol):
@@ -284,15 +235,6 @@ class GatewayProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
         self._is_deaf = True
         return True
-
-
-def _is_hung_up(transport: asyncio.Transport) -> bool:
-    """Ask the kernel: after the client's EOF the loop reads no more, and misses a reset."""
-    if transport.is_closing():
-        return True
-    asked = select.poll()
-    asked.register(transport.get_extra_info("socket").fileno(), 0)
-    return bool(asked.poll(0))
 
 
 def protocol_with(limits: IngressLimits) -> type[GatewayProtocol]:

@@ -16,13 +16,13 @@ from gateway.adapters.metrics import Metrics
 from gateway.app.admission import Admission, Permit
 from gateway.app.auth import Authenticator
 from gateway.app.bodies import Bodies, Body, ClientGone, Receive
+from gateway.app.connection import CONNECTION, Connection
 from gateway.app.costed import Costed
 from gateway.app.errors import refuse
 from gateway.app.holding import Holding
 from gateway.app.metered import Meter, Metered
 from gateway.app.passage import Passage
 from gateway.app.passing import Passed
-from gateway.app.protocol import CONNECTION, Connection
 from gateway.app.relay import Dispatch, Relay, Send
 from gateway.core import headers as wire
 from gateway.core.admit import told

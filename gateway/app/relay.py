@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.upstream import Upstream, UpstreamReply
+from gateway.app.connection import Connection
 from gateway.app.drain import Drain, DrainLimits, Drains, GivenUp
 from gateway.app.errors import REQUEST_ID
-from gateway.app.protocol import Connection
 from gateway.core import headers as wire
 from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
 
@@ -131,7 +131,7 @@ class Relay:
             await _finish(course, send, drain)
             raise
         try:
-            if await _is_relayed(course, reply, send, drain):
+            if await _is_relayed(course, reply, send, connection, drain):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             else:
                 # What waits on its way leaves before the cut.
@@ -178,7 +178,9 @@ class Relay:
             self._idle.set()
 
 
-async def _is_relayed(course: Course, reply: UpstreamReply, send: Send, drain: Drain) -> bool:
+async def _is_relayed(
+    course: Course, reply: UpstreamReply, send: Send, connection: Connection, drain: Drain
+) -> bool:
     """Relay an answer; False when it broke off, which the client must be able to see."""
     headers = [(name.lower(), value) for name, value in reply.headers]
     headers = course.answered(status=reply.status, headers=headers)
@@ -190,7 +192,7 @@ async def _is_relayed(course: Course, reply: UpstreamReply, send: Send, drain: D
             ready = course.chunk(chunk)
             if course.is_unnamed:
                 await course.name()
-            if ready:
+            if ready and not connection.write(ready):
                 await send({"type": "http.response.body", "body": ready, "more_body": True})
             if course.is_due:
                 await _finish(course, send, drain)

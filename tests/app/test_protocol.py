@@ -167,8 +167,8 @@ async def test_the_private_names_of_uvicorn_that_the_protocol_uses() -> None:
         assert hasattr(protocol, name), name
     slots = httptools_impl.RequestResponseCycle.__init__.__code__.co_names
     for name in (
-        "disconnected", "keep_alive", "message_event", "response_complete", "response_started",
-        "transport",
+        "chunked_encoding", "disconnected", "flow", "keep_alive", "message_event",
+        "response_complete", "response_started", "transport",
     ):  # fmt: skip
         assert name in slots, name
     assert httptools_impl.STATUS_LINE[431].startswith(b"HTTP/1.1 431 ")

@@ -82,6 +82,10 @@ class Client:
     def when_gone(self, tell: Callable[[], None] | None) -> None:
         pass
 
+    def write(self, piece: bytes) -> bool:
+        self.notes.append((piece, True))
+        return True
+
     def abort(self) -> None:
         self.notes.append("aborted")
 

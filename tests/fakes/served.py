@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from gateway.app.protocol import CONNECTION, Connection, IngressLimits, protocol_with
+from gateway.app.connection import CONNECTION, Connection
+from gateway.app.protocol import IngressLimits, protocol_with
 
 # Transports differ: the gateway runs on uvloop where there is one.
 BOTH_LOOPS = [
@@ -108,6 +109,24 @@ class App:
             await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
             self.sent_bytes += 65_536
         await self.say("gone")
+
+    async def pieces(self, scope: Any, receive: Any, send: Any) -> None:
+        connection = self.connections[-1]
+        length = scope["query_string"]
+        headers = [(b"content-length", length)] if length else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in (b"first", b"second"):
+            if not connection.write(piece):
+                await self.say("not at once")
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def gush(self, scope: Any, receive: Any, send: Any) -> None:
+        connection = self.connections[-1]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while connection.write(b"x" * 65_536):
+            self.sent_bytes += 65_536
+        await self.say("not at once")
 
     async def abort(self, scope: Any, receive: Any, send: Any) -> None:
         connection = self.connections[-1]
