@@ -130,7 +130,7 @@ async def test_what_is_owed_for_a_response_is_asked_for_before_it_is_deleted() -
 async def test_what_broke_off_is_seen_to() -> None:
     scene = Scene(b'{"id"', httpx.ReadError("reset"))
     await scene.carry("GET", "/v1/responses/resp_1")
-    assert scene.client.notes == [200, (b'{"id"', True), "aborted"]
+    assert scene.client.notes == [200, (b'{"id"', True), (b"", True), "aborted"]
 
 
 async def test_what_is_anothers_is_never_sent() -> None:
