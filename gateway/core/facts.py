@@ -4,17 +4,18 @@ Here: which paths are looked for, how a document in memory is read, and what the
 here: documents that pass in pieces (`skim`), or when a stream has ended (`observer`).
 """
 
-from collections.abc import Callable, Iterator
+import re
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import msgspec
 from msgspec import Raw, Struct
 
+from gateway.core.elements import elements, is_a, item_node, object_node, take_items, tool_node
 from gateway.core.paths import Node
 from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE, Skimmer
 from gateway.core.skimmed import Skimmed
-from gateway.core.tool_use import NO_TOOLS, Item, Tool, ToolUse, tool_use_from
+from gateway.core.tool_use import NO_TOOLS, TOLD_BY_TOOLS, Item, Tool, ToolUse, tool_use_from
 from gateway.core.usage import Usage, UsageInvalid, usage_from
 
 
@@ -78,7 +79,7 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_typed = msgspec.json.Decoder(_Typed).decode
 _decode_opening = msgspec.json.Decoder(_Opening).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
-_decode_elements = msgspec.json.Decoder(list[Raw]).decode
+_NO_USE = re.compile(rb'(?:[\s{},0]|null|"\w+"\s*:)*')  # nothing but zeros
 
 
 def skim(document: bytes, *, is_event: bool) -> Skimmed | None:
@@ -92,7 +93,7 @@ def skim(document: bytes, *, is_event: bool) -> Skimmed | None:
         if is_event:
             event = _decode_event(document)
             _take(found, event, _EVENT_LEAVES, "")
-            if _is_a(event.response, b"{"):
+            if is_a(event.response, b"{"):
                 _take_response(found, _decode_response(event.response), "response.")
         else:
             _take_response(found, _decode_response(document), "")
@@ -150,13 +151,23 @@ def _usage(raw: bytes | None) -> tuple[Usage | None, bool]:
 
 
 def _tools(found: Skimmed, prefix: str) -> ToolUse:
-    made, given = (found.items.get(f"{prefix}{name}", {}) for name in _ARRAYS)
     items: dict[Item, int] = {}
-    for element, count in made.items():
-        item = Item(*map(_word, element))
+    is_plain = True
+    for element, count in found.items.get(f"{prefix}output", {}).items():
+        item = _item(element)
         items[item] = items.get(item, 0) + count
+        is_plain = is_plain and item.type not in TOLD_BY_TOOLS
+    told = found.values.get(f"{prefix}tool_usage", b"")
+    if is_plain and _NO_USE.fullmatch(told):
+        return tool_use_from(None, items, ())
+    given = elements(found, f"{prefix}tools")
     tools = tuple([Tool(*map(_word, element)) for element in given])
-    return tool_use_from(_value(found.values.get(f"{prefix}tool_usage", b"")), items, tools)
+    return tool_use_from(_value(told), items, tools)
+
+
+@lru_cache(maxsize=256)
+def _item(element: tuple[bytes, ...]) -> Item:
+    return Item(*map(_word, element))
 
 
 def _word(raw: bytes) -> str:
@@ -211,88 +222,21 @@ def _take(found: Skimmed, struct: Struct, names: tuple[str, ...], prefix: str) -
 
 def _take_response(found: Skimmed, response: _Response, prefix: str) -> None:
     _take(found, response, _RESPONSE_LEAVES, prefix)
-    for name in _ARRAYS:
-        array: Raw = getattr(response, name)
-        if _is_a(array, b"["):
-            element = _ELEMENTS[name]
-            for each in _decode_elements(array):
-                _take_element(found, prefix + name, each, element)
-
-
-def _take_element(found: Skimmed, array: str, raw: Raw, element: Node) -> None:
-    values = dict(_below(raw, element))
-    if element.has_id:
-        container = values[f"{element.path}.container_id"]
-        elsewhere = values[f"{element.path}.environment.container_id"]
-        found.name(array, values.pop(f"{element.path}.id"), container or elsewhere)
-    found.count(array, tuple(values.values()))
-
-
-def _below(raw: Raw, node: Node) -> Iterator[tuple[str, bytes]]:
-    """The values of an element that the walk would keep, by place, in its order."""
-    names = node.children or {}
-    fields = _DECODE[node.path](raw) if _is_a(raw, b"{") else None
-    for name, child in names.items():
-        value: Raw = getattr(fields, name, _ABSENT)
-        if child.children is None:
-            is_small = len(memoryview(value)) <= KEPT_BYTES_MAX
-            yield child.path, bytes(value) if is_small else UNREADABLE
-        else:
-            is_whole = _is_a(value, b"{") or _is_a(value, b"[")
-            yield child.path, b"" if is_whole else bytes(value)
-            yield from _below(value, child)
-
-
-def _is_a(raw: Raw, opening: bytes) -> bool:
-    return memoryview(raw)[:1] == opening
-
-
-def _object(path: str, leaves: tuple[str, ...], **branches: Node) -> Node:
-    prefix = f"{path}." if path else ""
-    return Node(path, {**{name: Node(prefix + name) for name in leaves}, **branches})
-
-
-def _item_node(path: str) -> Node:
-    """What is read of an output item, in the order of `Item`."""
-    return _object(
-        path,
-        ("id", "type", "status", "container_id"),
-        action=_object(f"{path}.action", ("type",)),
-        environment=_object(f"{path}.environment", ("type", "container_id")),
-    )
-
-
-def _tool_node(path: str) -> Node:
-    """What is read of a tool that the response repeats, in the order of `Tool`."""
-    return _object(
-        path,
-        ("type", "model", "output_format"),
-        container=_object(f"{path}.container", ("memory_limit",)),
-        environment=_object(f"{path}.environment", ("type", "memory_limit")),
-    )
+    if is_a(response.output, b"["):
+        take_items(found, f"{prefix}output", response.output)
+    if is_a(response.tools, b"["):
+        found.later[f"{prefix}tools"] = memoryview(response.tools)
 
 
 def _response_node(path: str) -> Node:
     prefix = f"{path}." if path else ""
-    return _object(
+    return object_node(
         path,
         _RESPONSE_LEAVES,
-        output=Node(f"{prefix}output", element=_item_node(f"{prefix}output[]")),
-        tools=Node(f"{prefix}tools", element=_tool_node(f"{prefix}tools[]")),
+        output=Node(f"{prefix}output", element=item_node(f"{prefix}output[]")),
+        tools=Node(f"{prefix}tools", element=tool_node(f"{prefix}tools[]")),
     )
 
 
-def _decoders(node: Node) -> Iterator[tuple[str, Callable[[Raw], Any]]]:
-    if node.children is not None:
-        fields = [(name, Raw, Raw()) for name in node.children]
-        yield node.path, msgspec.json.Decoder(msgspec.defstruct("Fields", fields)).decode
-        for child in node.children.values():
-            yield from _decoders(child)
-
-
-_ABSENT = Raw()
-_ELEMENTS = {"output": _item_node("output[]"), "tools": _tool_node("tools[]")}
-_DECODE = dict(pair for element in _ELEMENTS.values() for pair in _decoders(element))
-
 BODY = _response_node("")
-EVENT = _object("", _EVENT_LEAVES, response=_response_node("response"))
+EVENT = object_node("", _EVENT_LEAVES, response=_response_node("response"))

@@ -96,7 +96,7 @@ class ModelPrice:
     def cost(self, *, usage: Usage, tools: ToolUse, service_tier: str | None) -> Cost:
         """The cost of a usage, at the tier as served."""
         rates = self.rates(service_tier=service_tier, input_tokens=usage.input_tokens)
-        meters: list[Meter] = [] if rates is None else [*_tokens(rates, usage)]
+        meters = [] if rates is None else list(_tokens(rates, usage))
         if tools is not NO_TOOLS:
             meters += fees(self.tool_fees_pusd, tools)
             if tools.images is not None:
@@ -120,26 +120,29 @@ def priced_tier(service_tier: str | None) -> str:
     return _TIER_OF.get(service_tier, service_tier or "")
 
 
-def _tokens(rates: Rates, usage: Usage) -> Iterator[Meter]:
+def _tokens(rates: Rates, usage: Usage) -> tuple[Meter, ...]:
     part = usage.modalities
     cached, made = usage.cached_tokens, usage.output_tokens - usage.reasoning_tokens
     read = usage.input_tokens - cached - usage.cache_write_tokens
+    other: tuple[Meter, ...] = ()
     if part is not TEXT_ONLY:
         seen, kept, drawn = _images(rates, part)
         read -= part.audio - part.audio_cached + seen - kept
         cached -= part.audio_cached + kept
         made -= part.audio_output + drawn
         if read < 0:  # which of it was cached is not told apart
-            yield "input", usage.input_tokens, None
-            return
-        yield from _modal(rates, part)
+            return (("input", usage.input_tokens, None),)
+        other = tuple(_modal(rates, part))
     written = usage.cache_write_tokens - usage.cache_write_12h_tokens
-    yield "input", read, rates.input
-    yield "input_cached", cached, rates.cached
-    yield "input_cache_write", written, rates.cache_write
-    yield "input_cache_write_12h", usage.cache_write_12h_tokens, rates.cache_write_12h
-    yield "output", made, rates.output
-    yield "output_reasoning", usage.reasoning_tokens, rates.output
+    return (
+        ("input", read, rates.input),
+        ("input_cached", cached, rates.cached),
+        ("input_cache_write", written, rates.cache_write),
+        ("input_cache_write_12h", usage.cache_write_12h_tokens, rates.cache_write_12h),
+        ("output", made, rates.output),
+        ("output_reasoning", usage.reasoning_tokens, rates.output),
+        *other,
+    )
 
 
 def _modal(rates: Rates, part: Modalities) -> Iterator[Meter]:

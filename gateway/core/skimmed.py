@@ -11,20 +11,23 @@ class Skimmed:
     `names` are the raw ids of one array's elements, and `containers` those of what they ran in.
     """
 
-    __slots__ = ("containers", "items", "named", "names", "values")
+    __slots__ = ("containers", "items", "later", "named", "names", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self.items: dict[str, dict[tuple[bytes, ...], int]] = {}
+        self.later: dict[str, memoryview] = {}  # arrays that are read when somebody needs them
         self.named = ""  # the array whose elements have ids
         self.names: list[bytes] = []
         self.containers: list[bytes] = []
 
     def count(self, array: str, element: tuple[bytes, ...]) -> None:
         counts = self.items.setdefault(array, {})
-        key = tuple([value[:NAME_BYTES_MAX] for value in element])
-        if key not in counts and len(counts) >= ITEM_KINDS_MAX:
-            key = (b'"other"', *[b""] * (len(key) - 1))
+        key = element
+        if key not in counts:
+            key = tuple([value[:NAME_BYTES_MAX] for value in element])
+            if key not in counts and len(counts) >= ITEM_KINDS_MAX:
+                key = (b'"other"', *[b""] * (len(key) - 1))
         counts[key] = counts.get(key, 0) + 1
 
     def name(self, array: str, name: bytes, container: bytes) -> None:

@@ -73,6 +73,11 @@ class ToolUse:
 
 
 NO_TOOLS = ToolUse()
+# Items whose cost is told by the tools that the response repeats.
+TOLD_BY_TOOLS = frozenset({
+    "web_search_call", "code_interpreter_call", "shell_call", "image_generation_call",
+})  # fmt: skip
+_SPECIAL = TOLD_BY_TOOLS | {"file_search_call"}
 _CONTAINER_CALLS = {"code_interpreter_call": "code_interpreter", "shell_call": "shell"}
 
 
@@ -80,7 +85,11 @@ def tool_use_from(
     tool_usage: object, items: Mapping[Item, int], tools: tuple[Tool, ...]
 ) -> ToolUse:
     """Hosted-tool work, from `tool_usage` as decoded, the output items and the tools repeated."""
-    by_type: dict[str, int] = {}
+    if tool_usage is None and not tools:
+        by_type = {item.type: count for item, count in items.items() if item.type}
+        if len(by_type) == len(items) and not by_type.keys() & _SPECIAL:
+            return ToolUse(items=by_type)  # most responses end here
+    by_type = {}
     for item, count in items.items():
         if item.type and not _is_free(item, tools):
             by_type[item.type] = by_type.get(item.type, 0) + count

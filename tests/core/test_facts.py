@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gateway.core.elements import elements
 from gateway.core.facts import BODY, EVENT, facts_from, response_id_in, skim, type_in
 from gateway.core.skim import KEPT_BYTES_MAX, Skimmer
 from gateway.core.skimmed import Skimmed
@@ -114,6 +115,8 @@ def walk(document: bytes, cuts: list[int], *, is_event: bool) -> Skimmed | None:
 
 def plain(found: Skimmed | None) -> Any:
     assert found is not None
+    for array in [*found.later]:
+        elements(found, array)
     arrays: dict[str, Counter[tuple[str, ...]]] = {}
     for path, counts in found.items.items():
         arrays[path] = Counter()
