@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.core.paths import Node
-from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE, Skimmer
+from gateway.core.skim import KEPT_BYTES_MAX, UNREADABLE
 from gateway.core.skimmed import Skimmed
 
 
@@ -78,14 +78,8 @@ def elements(found: Skimmed, array: str) -> dict[tuple[bytes, ...], int]:
     """The elements of an array that was left as it was until somebody needs them."""
     raw = found.later.pop(array, None)
     if raw is not None:
-        try:
-            for each in _decode_elements(raw):
-                _take_element(found, array, each, _ELEMENTS["tools"])
-        except (ValueError, RecursionError):
-            skimmer = Skimmer(Node(array, element=tool_node(f"{array}[]")))
-            skimmer.feed(bytes(raw))
-            walked = skimmer.end()
-            found.items[array] = {} if walked is None else walked.items.get(array, {})
+        for each in _decode_elements(raw):
+            _take_element(found, array, each, _ELEMENTS["tools"])
     return found.items.get(array, {})
 
 

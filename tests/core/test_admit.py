@@ -196,3 +196,11 @@ def test_admitting_never_raises_a_limit_and_is_done_once(
     assert asked is None or (limit is not None and limit <= asked)
     assert cap is None or (limit is not None and limit <= cap)
     assert admit(once.request, policy).changes == ()
+
+
+def test_a_completion_window_without_a_price_is_refused_by_its_field() -> None:
+    windowed = request(background=True, background_options={"completion_window": "8h"})
+    with pytest.raises(Unpriced, match="'8h'") as refused:
+        require_price(windowed, None, is_unpriced_allowed=False)
+    assert refused.value.param == "background_options"
+    require_price(windowed, None, is_unpriced_allowed=True)

@@ -246,3 +246,21 @@ def test_no_json_is_more_than_refused(fields: dict[str, object]) -> None:
 @given(st.binary(max_size=64))
 def test_no_bytes_are_more_than_refused(body: bytes) -> None:
     assert refused(body).status == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "window"),
+    [
+        ({"background": True, "background_options": {"completion_window": "8h"}}, "8h"),
+        ({"background": True, "background_options": {"completion_window": "soonest"}}, None),
+        ({"background": True, "background_options": {"completion_window": 8}}, "8"),
+        ({"background": True, "background_options": "8h"}, None),
+        ({"background": True}, None),
+        ({"background_options": {"completion_window": "8h"}}, None),
+    ],
+)
+def test_a_window_is_asked_for_in_the_background(
+    fields: dict[str, Any], window: str | None
+) -> None:
+    body = json.dumps({"model": "m", "input": "x", **fields}).encode()
+    assert ResponseRequest.parse(body).window == window
