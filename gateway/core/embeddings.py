@@ -20,6 +20,7 @@ class EmbeddingsRequest(Request):
     ruled = _RULED
     familiar = _RULED | {"dimensions", "encoding_format", "user"}
     has_tiers = False
+    takes_output_limit = False
 
     @classmethod
     def of(cls, fields: dict[str, Json], body: bytes, unfamiliar: frozenset[str]) -> Self:

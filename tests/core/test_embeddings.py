@@ -7,7 +7,7 @@ import pytest
 from openai.types.embedding_create_params import EmbeddingCreateParams
 
 from gateway.core.admit import admit
-from gateway.core.bound import BoundInput, bound
+from gateway.core.bound import BoundInput, bound, output_that_fits
 from gateway.core.embeddings import EmbeddingsRequest
 from gateway.core.policy import Policy
 from tests.builders import price
@@ -56,3 +56,4 @@ def test_a_policy_sets_nothing_that_the_endpoint_does_not_take() -> None:
         max_tool_calls_cap=1,
     )
     assert admit(request("x"), policy).body is None
+    assert output_that_fits(BoundInput(request=request("x")), price(), 10**12) is None

@@ -23,6 +23,21 @@ from tests.journeys.stage import Stage, make_key, now_us, stage, until
 MODEL = "gpt-5-mini"
 EMBEDDING = "text-embedding-3-small"
 CHAT = "/chat/completions"
+# What needs no second look by anybody, wherever names of ours stand in it.
+EVERYTHING: Any = {
+    "audio": {"voice": "alloy", "format": "mp3"},
+    "functions": [{"name": "f", "parameters": {"properties": {"id": {}, "prompt": {}}}}],
+    "logit_bias": {"50256": -100},
+    "metadata": {"id": "x", "file_id": "y"},
+    "modalities": ["text", "audio"],
+    "prediction": {"type": "content", "content": [{"type": "text", "text": "x"}]},
+    "prompt_cache_key": "k",
+    "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": {"id": 1}}},
+    "safety_identifier": "user-1",
+    "stop": ["\n"],
+    "user": "u",
+    "verbosity": "low",
+}
 POLICIES: dict[str, dict[str, object]] = {
     "ruled": {
         "models": (MODEL,),
@@ -70,7 +85,11 @@ async def test_completions_are_metered_as_they_were_served(on: Stage) -> None:
         create = client.chat.completions.create
         whole = await create(**asked(n=3))
         assert len(whole.choices) == 3
-        await create(**asked("weather?", tools=[tool]))
+        called = await create(**asked("weather?", tools=[tool]))
+        calls = called.choices[0].message.model_dump(exclude_none=True)
+        result = {"role": "tool", "tool_call_id": calls["tool_calls"][0]["id"], "content": "sun"}
+        turn = [*said("weather?"), calls, result]
+        await create(model=MODEL, messages=turn, tools=[tool], **EVERYTHING)
         await create(**asked(max_tokens=5))
         await create(**asked(service_tier="priority", reasoning_effort="low"))
         stream = await create(**asked(stream=True))
@@ -78,7 +97,7 @@ async def test_completions_are_metered_as_they_were_served(on: Stage) -> None:
         assert chunks[-1].usage is not None, "its extra chunk is shown"
         async with client.chat.completions.stream(**asked("weather", tools=[tool])) as helper:
             await helper.get_final_completion()
-    entries = (await on.settled(before + 6))[before:]
+    entries = (await on.settled(before + 7))[before:]
     assert_all_exact(entries, on.simulator.served[served:])
     assert {entry.endpoint for entry in entries} == {"chat.completions"}
     assert [entry.outcome for entry in entries].count("incomplete") == 1
