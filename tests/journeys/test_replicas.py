@@ -10,6 +10,7 @@ import pytest
 from gateway.adapters import schema
 from gateway.adapters.directory import Directory
 from tests.fakes import ledgerview, postgres
+from tests.journeys.bill import assert_exact
 from tests.journeys.caller import calling
 from tests.journeys.process import process_stage
 from tests.journeys.stage import TENANT, Stage, body, now_us, stage, until
@@ -62,6 +63,33 @@ async def test_p35_what_a_killed_replica_left_is_settled_by_the_other(tmp_path: 
             assert (entry.basis, entry.cost_pusd) == ("worst_case", entry.hold_pusd)
             assert creator.holds() == 0
             ledgerview.audit(other.engine)
+
+
+async def test_what_a_killed_replica_had_in_the_background_is_settled_by_the_other(
+    tmp_path: Path,
+) -> None:
+    with postgres.database(is_empty=True) as url:
+        own = tmp_path / "creator"
+        own.mkdir()
+        short = {"lease_seconds": 1}
+        async with process_stage(own, database_url=url, GATEWAY_LEDGER_LEASE_SECONDS="1") as one:
+            upstream = {"base_url": one.simulator.base_url}
+            async with (
+                stage(
+                    tmp_path / "other", database={"url": url}, ledger=short, upstream=upstream
+                ) as other,
+                other.client() as client,
+            ):
+                asked = body("[sim: takes=2]", stream=False, background=True)
+                begun = await client.post(
+                    f"http://127.0.0.1:{one.gateway.port}/v1/responses", json=asked
+                )
+                one.gateway.signal(signal.SIGKILL)
+                (entry,) = await other.settled(1)
+                assert entry.response_id == begun.json()["id"]
+                assert_exact(entry, one.simulator.served[0], "retrieved")
+                assert (entry.outcome, entry.reason) == ("completed", None)
+                ledgerview.audit(other.engine)
 
 
 @pytest.mark.parametrize("end", ["revoke", "suspend"])
