@@ -6,16 +6,18 @@ what the simulator served. `.ci/run` installs and drives them; they are half a g
 
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.adapters.budgets import Budgets
 from gateway.adapters.reports import EntryRow
+from gateway.core.money import PUSD_PER_USD
 from tests.fakes.programs import ran_codex, ran_node, ran_python
 from tests.journeys.bill import assert_all_exact
-from tests.journeys.stage import Stage
+from tests.journeys.stage import TENANT, Stage, now_us
 
 pytestmark = [
     pytest.mark.clients,
@@ -35,7 +37,21 @@ WRITE = (
     '[sim: kind=function_call; arguments={"cmd":"echo done > made.txt && cat last.txt"}]'
 )
 
+# Its search has no bound, which a hard budget wants.
+SETTINGS = 'model = "gpt-5-mini"\nweb_search = "disabled"\n'
+
 Program = Callable[[str, str], Awaitable[Any]]
+
+
+@pytest.fixture(scope="module")
+async def on(shared_stage: Stage) -> AsyncIterator[Stage]:
+    """A tenant with a hard budget, which in the end is what its entries cost."""
+    budgets = Budgets(engine=shared_stage.engine, now_us=now_us)
+    budgets.set_budget(TENANT, period="total", given={"limit_pusd": 50 * PUSD_PER_USD})
+    yield shared_stage
+    (standing,) = budgets.list_budgets()
+    spent_pusd = sum(entry.cost_pusd or 0 for entry in shared_stage.entries())
+    assert (standing.account.spent_pusd, standing.account.held_pusd) == (spent_pusd, 0)
 
 
 async def seen(on: Stage, program: Program) -> tuple[Any, list[EntryRow]]:
@@ -50,8 +66,8 @@ async def seen(on: Stage, program: Program) -> tuple[Any, list[EntryRow]]:
     return through, found
 
 
-async def test_the_agents_sdk(shared_stage: Stage) -> None:
-    told, entries = await seen(shared_stage, lambda url, key: ran_python("agents_sdk", url, key))
+async def test_the_agents_sdk(on: Stage) -> None:
+    told, entries = await seen(on, lambda url, key: ran_python("agents_sdk", url, key))
     assert told["items"] == ["tool_call_item", "tool_call_output_item", "message_output_item"]
     assert told["outputs"] == [SAID, SAID, "Every byte that arrives is"]
     assert told["agents"] == ["Triage", "Billing", "Billing"]
@@ -61,8 +77,8 @@ async def test_the_agents_sdk(shared_stage: Stage) -> None:
     assert [entry.tags for entry in entries] == [{"gw_agent": "Agents/Python"}] * 5
 
 
-async def test_langchain(shared_stage: Stage) -> None:
-    told, entries = await seen(shared_stage, lambda url, key: ran_python("langchain_app", url, key))
+async def test_langchain(on: Stage) -> None:
+    told, entries = await seen(on, lambda url, key: ran_python("langchain_app", url, key))
     whole, streamed, _, answered, _ = entries
     tokens = [entry.output_tokens for entry in (whole, streamed, answered)]
     assert (told["output_tokens"], tokens[:2]) == (tokens, [9, 11])
@@ -74,8 +90,8 @@ async def test_langchain(shared_stage: Stage) -> None:
     )
 
 
-async def test_pydantic_ai(shared_stage: Stage) -> None:
-    told, entries = await seen(shared_stage, lambda url, key: ran_python("pydantic_app", url, key))
+async def test_pydantic_ai(on: Stage) -> None:
+    told, entries = await seen(on, lambda url, key: ran_python("pydantic_app", url, key))
     assert told["called"] == SAID
     assert told["parts"] == [["user-prompt"], ["tool-call"], ["tool-return"], ["text"]]
     assert (told["pieces"], entries[2].output_tokens) == (13, 13)
@@ -85,8 +101,8 @@ async def test_pydantic_ai(shared_stage: Stage) -> None:
     assert [entry.tags for entry in entries] == [{"gw_agent": "pydantic-ai"}] * 4
 
 
-async def test_the_vercel_ai_sdk(shared_stage: Stage) -> None:
-    told, entries = await seen(shared_stage, lambda url, key: ran_node("vercel", url, key))
+async def test_the_vercel_ai_sdk(on: Stage) -> None:
+    told, entries = await seen(on, lambda url, key: ran_node("vercel", url, key))
     assert (told["output"], told["streamed"]) == ({"answer": "simulated"}, SAID)
     calling, answering = entries[2:]
     assert told["steps"] == [
@@ -99,14 +115,14 @@ async def test_the_vercel_ai_sdk(shared_stage: Stage) -> None:
 
 def custom_provider(url: str) -> str:
     return (
-        'model = "gpt-5-mini"\nmodel_provider = "gateway"\n'
+        f'{SETTINGS}model_provider = "gateway"\n'
         f'[model_providers.gateway]\nname = "Gateway"\nbase_url = "{url}"\n'
         'env_key = "OPENAI_API_KEY"\nwire_api = "responses"\n'
     )
 
 
 def builtin_provider(url: str) -> str:
-    return f'model = "gpt-5-mini"\nopenai_base_url = "{url}"\n'
+    return f'{SETTINGS}openai_base_url = "{url}"\n'
 
 
 async def codex_task(folder: Path, config: str, key: str) -> list[Any]:
@@ -137,9 +153,8 @@ async def upgrades_refused(on: Stage) -> float:
 
 @pytest.mark.parametrize(("config", "upgrades"), [(custom_provider, 0), (builtin_provider, 2)])
 async def test_codex(
-    shared_stage: Stage, tmp_path: Path, config: Callable[[str], str], upgrades: int
+    on: Stage, tmp_path: Path, config: Callable[[str], str], upgrades: int
 ) -> None:
-    on = shared_stage
     entries, served = len(on.entries()), len(on.simulator.served)
     refused = await upgrades_refused(on)
     events = await codex_task(tmp_path, config(on.base_url), on.key)
