@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, cast
 
@@ -147,14 +148,22 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 
 
+@lru_cache
+def _gate_path(url: URL) -> Path | None:
+    """Where writers queue; None where the database lets them in by itself, or is one's own."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return _lock_path(Path(str(url.database)))
+
+
 @contextmanager
 def _gate(engine: Engine) -> Iterator[None]:
-    url = engine.url
-    if engine.dialect.name != "sqlite" or url.database in (None, "", ":memory:"):
+    path = _gate_path(engine.url)
+    if path is None:
         yield
         return
     # A descriptor of its own for each writer: threads of one process exclude each other too.
-    gate = os.open(_lock_path(Path(str(url.database))), os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    gate = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     try:
         fcntl.flock(gate, fcntl.LOCK_EX)
         yield
