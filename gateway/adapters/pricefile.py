@@ -39,6 +39,7 @@ def load_prices(*paths: Path | None, region: str | None = None) -> PriceBook:
     if region is not None:
         versions = {path: f"{version}+{region}" for path, version in versions.items()}
     every = _version((file, texts[path]) for path, file in files.items())
+    every += "" if region is None else f"+{region}"
     return _book(files, versions, version=every, is_regional=region is not None)
 
 

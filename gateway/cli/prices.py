@@ -31,6 +31,7 @@ app.command()(history)
 app.command()(reprice)
 
 _METERS = ("input", "cached", "cache_write", "cache_write_12h", "output")
+_OTHER = ("audio", "audio_cached", "audio_output", "image", "image_cached", "image_output")
 _TOKENS_PER_PRICE = 1_000_000
 _CALLS_PER_PRICE = 1_000
 
@@ -109,19 +110,24 @@ def _print_card(card: "ModelPrice") -> None:
     print(f"dates   in force {_span(card)}")
     print(f"tokens  at most {card.input_tokens_max:,} in and {card.output_tokens_max:,} out")
     for tool, fee_pusd in card.tool_fees_pusd.items():
-        print(f"fee     {tool}: {_usd(fee_pusd * _CALLS_PER_PRICE)} USD per 1,000 calls")
+        what = "minutes" if tool.startswith("container") else "calls"
+        print(f"fee     {tool}: {_usd(fee_pusd * _CALLS_PER_PRICE)} USD per 1,000 {what}")
     threshold = card.long_context_threshold_tokens
     print("USD per million tokens:")
+    windows = {f"default, within {name}": tier for name, tier in card.windows.items()}
+    tiers = {**card.tiers, **windows}
+    more = [name for name in _OTHER if any(getattr(tier.short, name) for tier in tiers.values())]
+    meters = (*_METERS, *more)
     rows = []
-    for name, tier in card.tiers.items():
-        rows.append([name, *_per_million(tier.short)])
+    for name, tier in tiers.items():
+        rows.append([name, *_per_million(tier.short, meters)])
         if tier.long is not None:
-            rows.append([f"{name}, input above {threshold:,}", *_per_million(tier.long)])
-    print_table(["tier", *_METERS], rows)
+            rows.append([f"{name}, input above {threshold:,}", *_per_million(tier.long, meters)])
+    print_table(["tier", *meters], rows)
 
 
-def _per_million(rates: "Rates") -> list[str | None]:
-    units = [getattr(rates, meter) for meter in _METERS]
+def _per_million(rates: "Rates", meters: tuple[str, ...] = _METERS) -> list[str | None]:
+    units = [getattr(rates, meter) for meter in meters]
     return [None if unit is None else _usd(unit * _TOKENS_PER_PRICE) for unit in units]
 
 
@@ -155,8 +161,12 @@ def _record(card: "ModelPrice") -> dict[str, object]:
 
 
 def _usd_per_token(rates: "Rates") -> dict[str, str | None]:
-    units = {meter: getattr(rates, meter) for meter in _METERS}
-    return {meter: None if unit is None else to_usd(unit) for meter, unit in units.items()}
+    units = {meter: getattr(rates, meter) for meter in (*_METERS, *_OTHER)}
+    return {
+        meter: None if unit is None else to_usd(unit)
+        for meter, unit in units.items()
+        if unit is not None or meter in _METERS
+    }
 
 
 def _print_others(cards: "Iterable[ModelPrice]") -> None:

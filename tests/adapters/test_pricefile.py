@@ -84,6 +84,56 @@ def test_a_price_that_is_not_whole_is_rounded_up_and_marked(own: Path) -> None:
     assert not any(card.rounded for card in load_prices().in_force(NOW_US))
 
 
+def test_a_contract_multiplies_the_tokens_of_all_that_lies_below_and_nothing_else(
+    own: Path,
+) -> None:
+    text = f'{HEAD}contract = "1.1"\n[aliases]\n"our-chat" = "gpt-4.1"\n{OWN}{ROW}'
+    plain, ours = load_prices(), load(own, text)
+    was, chat, mine = (
+        plain.find("gpt-4.1", NOW_US),
+        ours.find("our-chat", NOW_US),
+        ours.find("own", NOW_US),
+    )
+    assert was is not None
+    assert chat is not None
+    assert mine is not None
+    assert (was.tiers["default"].short.input, chat.tiers["default"].short.input) == (
+        2_000_000,
+        2_200_000,
+    )
+    assert chat.tool_fees_pusd == was.tool_fees_pusd
+    assert mine.tiers["default"].short.input == 1_000_000
+    assert chat.rounded == ()
+
+
+def test_a_region_is_dearer_for_newer_models_and_told_in_the_version() -> None:
+    home, abroad = load_prices(), load_prices(region="eu")
+    assert abroad.version != home.version
+    for name, times in (("gpt-6-sol", 11), ("gpt-5", 10), ("gpt-5.4-mini", 11), ("gpt-4o", 10)):
+        near, far = home.find(name, NOW_US), abroad.find(name, NOW_US)
+        assert near is not None
+        assert far is not None
+        assert far.version.endswith("+eu")
+        for tier, both in far.tiers.items():
+            assert both.short.input is not None
+            assert 10 * both.short.input == times * (near.tiers[tier].short.input or 0)
+
+
+def test_an_image_default_must_have_a_price(own: Path) -> None:
+    with pytest.raises(PriceFileInvalid, match="image_model_default: gone has no price"):
+        load(own, HEAD + 'image_model_default = "gone"')
+    text = f"""{HEAD}image_model_default = "ours"
+[[images.ours]]
+source = "https://example.test"
+default = {{ input = "1", image_output = "2" }}"""
+    book = load(own, text)
+    card = book.find("gpt-5.4", NOW_US)
+    assert card is not None
+    images = book.with_images(card, NOW_US).images
+    assert images[""] == images["ours"]
+    assert images["gpt-image-2"].image_output == 30_000_000
+
+
 def test_spans_may_touch(own: Path) -> None:
     rows = ROW.replace("source", "from = 2026-02-01\nsource") + ROW.replace(
         "source", "from = 2026-01-01\nto = 2026-02-01\nsource"

@@ -102,3 +102,14 @@ def test_a_broken_file_is_told_with_its_place(
     assert gateway("prices", "check", "gone.toml").code == 1
     monkeypatch.setenv("GATEWAY_PRICES_FILE", "own.toml")
     assert gateway("prices", "list").code == 3
+
+
+def test_a_model_that_hears_and_one_with_windows(gateway: Gateway) -> None:
+    heard = gateway("prices", "show", "gpt-audio").out
+    assert "audio_output" in heard
+    assert "32.00" in heard
+    windowed = gateway("prices", "show", "gpt-6.2-sol").out
+    assert "default, within 8h " in windowed
+    assert "fee     container_1g: 1.50 USD per 1,000 minutes" in windowed
+    assert "audio" not in windowed
+    assert '"audio": "0.000032000000"' in gateway("prices", "show", "gpt-audio", "--json").out
