@@ -78,6 +78,12 @@ def test_what_is_not_said_is_not_stored_and_one_choice() -> None:
     assert (read.keeps_history, read.has_hosted_tools, read.limitless) == (True, False, ())
 
 
+def test_a_dearer_write_to_the_cache_is_held() -> None:
+    kept = request(prompt_cache_options={"ttl": "12h"})
+    assert kept.may_keep_12h
+    assert not request(prompt_cache_options={"ttl": "30m"}).may_keep_12h
+
+
 def test_no_field_of_the_sdk_is_unfamiliar() -> None:
     known = get_type_hints(CompletionCreateParamsBase).keys() | {"stream"}
     assert known - ChatRequest.familiar == set()
