@@ -5,9 +5,11 @@ of tools stay as they were. Not here: reading the traffic (`adapters.traffic`).
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil
 
 from gateway.core.cost import CostLine
@@ -211,10 +213,7 @@ def _units(card: ModelPrice) -> tuple[int, int]:
 
 def _percentile(outputs: Counter[tuple[int, int]], percent: int) -> int:
     """The least number of tokens that so many percent of the outputs do not exceed."""
-    rank = ceil(outputs.total() * percent / 100)
-    seen = 0
-    for (tokens, _), count in sorted(outputs.items()):
-        seen += count
-        if seen >= rank:
-            return tokens
-    raise AssertionError("a percentile is at most 100")
+    ordered = sorted(outputs.items())
+    seen = list(accumulate(count for _, count in ordered))
+    rank = ceil(seen[-1] * percent / 100)
+    return ordered[bisect_left(seen, rank)][0][0]

@@ -12,7 +12,7 @@ from gateway.adapters import repricing, schema
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.repricing import BATCH_ENTRIES_MAX, Outcome, reprice
 from gateway.adapters.rows import COST_PUSD_MAX
-from gateway.core.exchange import Basis, Exchange
+from gateway.core.exchange import BACKGROUND_TAG, Basis, Exchange
 from gateway.core.layers import Override, overlaid
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice, Rates, TierRates
@@ -126,6 +126,7 @@ async def test_what_stays_without_a_cost_says_why(engine: Engine, ledger: Ledger
             unpriced(basis=Basis.WORST_CASE, usage=builders.usage(input_tokens=0)),
             unpriced(model=None, hold=builders.hold(model="unheard-of")),
             unpriced(service_tier="scale"),
+            unpriced(hold=builders.hold(tags={BACKGROUND_TAG: "24h"})),
             unpriced(tools=ToolUse(web_searches=1)),
             unpriced(model="dear"),
         ],
@@ -136,6 +137,7 @@ async def test_what_stays_without_a_cost_says_why(engine: Engine, ledger: Ledger
         ("gpt-test-2026-01-01", "usage_unknown"): 2,
         ("unheard-of", "model_unpriced"): 1,
         ("gpt-test-2026-01-01", "tier_unpriced"): 1,
+        ("gpt-test-2026-01-01", "window_unpriced"): 1,
         ("gpt-test-2026-01-01", "meter_unpriced"): 1,
         ("dear", "cost_out_of_range"): 1,
     }

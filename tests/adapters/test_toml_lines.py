@@ -69,6 +69,7 @@ def test_tables_in_an_array_have_their_line() -> None:
         ("a = [1,\nb = 2\n", [1]),
         ("a = 1\n[b]\na = 1\na = 2\n", [4]),
         ("[a]\n[a]\n", [2]),
+        ("[a..b]\nx = 1\n", [1]),
         ("a = 2026-02-30\n", [1]),
     ],
 )

@@ -99,6 +99,14 @@ def test_another_model_for_the_same_tokens() -> None:
     )
 
 
+def test_what_another_model_has_no_price_of_is_left_out() -> None:
+    cached = Usage(input_tokens=2_000, output_tokens=1, cached_tokens=5)
+    uncacheable = replace(CHEAP, tiers={"default": tier(10, cached=None)})
+    found = Advice(cheaper={"gpt-6-sol": uncacheable}, assumed=Assumed())
+    found.add(served(cached))
+    assert (told(found.levers()[2]), found.replaced) == ((0, 0), {})
+
+
 def test_what_can_wait_is_what_was_not_streamed_and_did_not_wait() -> None:
     found = levers(
         served(searches=1),
