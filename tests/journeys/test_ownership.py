@@ -203,9 +203,67 @@ async def test_what_is_anothers_is_not_there(tmp_path: Path, database_url: str) 
                 scene = Scene(simulator=simulator, base_url=base_url, **keys)
                 ids = ids or await scene.made()
                 await seen(scene, ids)
+                await attacked(scene, ids)
         async with running(settings) as (_, port):
             base_url = f"http://127.0.0.1:{port}/v1"
             await gone(Scene(simulator=simulator, base_url=base_url, **keys), ids)
+
+
+def raw(members: str) -> tuple[str, str]:
+    """A body that nobody would write."""
+    return "/responses", '{"model":"gpt-5-mini","input":"Hello",' + members + "}"
+
+
+ATTACKS = [
+    raw('"previous_response_id":"OWN","previous_response_id":"VICTIM"'),
+    raw('"previous_response_id":"VICTIM","previous_response_id":"OWN"'),
+    raw('"previous_response_i\\u0064":"VICTIM"'),
+    raw('"previous_response_id":"ESCAPED"'),
+    raw('"Previous_Response_ID":"VICTIM"'),
+    raw('"previousResponseId":"VICTIM"'),
+    raw('"previous_response_id":["VICTIM"]'),
+    raw('"previous_response_id":{"id":"VICTIM"}'),
+    raw('"previous_response_id":" VICTIM"'),
+    raw('"previous_response_id":"VICTIM\\u0000"'),
+    raw('"conversation":{"id":["VICTIM"]}'),
+    raw('"conversation":["VICTIM"]'),
+    raw('"conversation":{"ID":1,"\\uff49d":"VICTIM"}'),
+    raw('"novelty":[[{"response_id":"VICTIM"}]]'),
+    raw('"extra":[[{"type":"item_reference","id":"VICTIM"}]]'),
+    raw('"extra":{"type":"item_reference","id":"VICTIM","content":"x"}'),
+    ("/responses/CODED/cancel", "{}"),
+    ("/responses/VICTIM%2f/cancel", "{}"),
+    ("/responses/x%2f..%2fVICTIM/cancel", "{}"),
+    ("/responses/%2e%2e/responses/VICTIM/cancel", "{}"),
+    ("/responses//VICTIM/cancel", "{}"),
+    ("/Responses/VICTIM/cancel", "{}"),
+    ("/responses/VICTIM/cancel/", "{}"),
+    ("/responses/VICTIM;x/cancel", "{}"),
+    ("/responses/VICTIM%00/cancel", "{}"),
+    ("/responses?previous_response_id=VICTIM", '{"model":"gpt-5-mini","input":"Hello"}'),
+]
+
+
+async def attacked(scene: Scene, ids: dict[str, str]) -> None:
+    """However it is written, nothing of another's is asked for upstream."""
+    name = ids["response"]
+    async with scene.client(scene.theirs) as client:
+        own = (await client.post("/responses", json={"model": "gpt-5-mini", "input": "x"})).json()
+        before = len(scene.simulator.requests)
+        words = {
+            "OWN": own["id"],
+            "ESCAPED": name.replace("r", "\\u0072", 1),
+            "CODED": name.replace("r", "%72", 1),
+            "VICTIM": name,
+        }
+        for attack in ATTACKS:
+            path, body = attack
+            for word, meant in words.items():
+                path, body = path.replace(word, meant), body.replace(word, meant)
+            kind = {"content-type": "application/json"}
+            answer = await client.post(path, content=body, headers=kind)
+            assert answer.status_code in {400, 404}, (path, body, answer.text)
+    assert len(scene.simulator.requests) == before
 
 
 async def gone(scene: Scene, ids: dict[str, str]) -> None:
