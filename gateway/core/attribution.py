@@ -22,11 +22,12 @@ NAMES_MAX = 16
 VALUE_CHARACTERS_MAX = 128
 
 _TAGS = b"x-gateway-tags"
+_REQUEST = b"x-client-request-id"
 _USER_AGENT = b"user-agent"
 _SUBAGENT = b"x-openai-subagent"
 _ORIGINATOR = b"originator"
 _SESSIONS = (b"session-id", b"session_id", b"conversation_id", b"thread-id")
-_READ = frozenset({_TAGS, _USER_AGENT, _SUBAGENT, _ORIGINATOR, *_SESSIONS})
+_READ = frozenset({_TAGS, _REQUEST, _USER_AGENT, _SUBAGENT, _ORIGINATOR, *_SESSIONS})
 # `Agents/Python 0.24.0` and `ai-sdk/openai/4.0.118 …` without what changes from week to week.
 _PRODUCT = re.compile(r"[A-Za-z][\w.-]*(?:/[A-Za-z][\w.-]*)*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}\Z")
@@ -53,22 +54,21 @@ def attribution(
     # The last one of a name that comes twice: whoever is nearest to us added it.
     said = {name: value.decode("latin-1") for name, value in headers if name in _READ}
     sent = {
-        CLIENT_REQUEST_TAG: client_request_id(headers),
-        AGENT_TAG: _agent(said),
+        CLIENT_REQUEST_TAG: client_request_id(headers) if _REQUEST in said else None,
+        AGENT_TAG: said.get(_ORIGINATOR) or _product(said.get(_USER_AGENT, "")),
         SUBAGENT_TAG: said.get(_SUBAGENT),
         SESSION_TAG: _session(said, fields),
     }
-    user = {USER_TAG: fields.get("safety_identifier") or fields.get("user")}
-    chosen = {**user, **_mentioned(fields.get("metadata")), **_listed(said.get(_TAGS, ""))}
-    sent.update({name: chosen[name] for name in allowed & chosen.keys()})
-    return {name: text for name, value in sent.items() if (text := _kept(value))}
+    if allowed:
+        user = {USER_TAG: fields.get("safety_identifier") or fields.get("user")}
+        chosen = {**user, **_mentioned(fields.get("metadata")), **_listed(said.get(_TAGS, ""))}
+        sent.update({name: chosen[name] for name in allowed & chosen.keys()})
+    return {name: text for name, value in sent.items() if value and (text := _kept(value))}
 
 
-def _agent(said: Mapping[bytes, str]) -> str | None:
-    if _ORIGINATOR in said:
-        return said[_ORIGINATOR]
-    product = _PRODUCT.match(said.get(_USER_AGENT, ""))
-    return product and product[0]
+def _product(user_agent: str) -> str:
+    product = _PRODUCT.match(user_agent[:VALUE_CHARACTERS_MAX])
+    return product[0] if product else ""
 
 
 def _session(said: Mapping[bytes, str], fields: Mapping[str, Json]) -> Json:
