@@ -216,3 +216,13 @@ async def test_a_kill_in_the_middle_loses_none_and_doubles_none(
         print(f"{count} in the background and a kill: at most {late_us / 1e6:.1f} s late")
         assert late_us <= LATE_SECONDS_MAX * 1_000_000
         ledgerview.audit(on.engine)
+
+
+async def test_a_completion_window_is_priced_as_it_was_asked_for(on: Stage) -> None:
+    window = {"background_options": {"completion_window": "8h"}, "model": "gpt-6-luna"}
+    answer = await on.post(behind("takes=0.3", **window))
+    entry = await settled(on, answer.json()["id"])
+    units = {line.meter: line.unit_price_pusd for line in entry.lines}
+    assert (units["input"], units["output"]) == (60_000, 300_000)  # three fifths of 0.1 and 0.5
+    refused = await on.post(behind("takes=0.3", **{**window, "model": "gpt-5-mini"}))
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "background_options")
