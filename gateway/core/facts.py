@@ -5,7 +5,6 @@ here: documents that pass in pieces (`skim`), or when a stream has ended (`obser
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
@@ -19,8 +18,7 @@ from gateway.core.tool_use import NO_TOOLS, TOLD_BY_TOOLS, Item, Tool, ToolUse, 
 from gateway.core.usage import Usage, UsageInvalid, usage_from
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """One response, or an error in its place, as far as it could be read."""
 
     type: str | None = None  # of the event

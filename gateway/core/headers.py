@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from gateway.core.errors import InvalidRequest, UnsupportedMediaType
 
@@ -39,6 +40,7 @@ _NOT_TO_CLIENT = HOP_BY_HOP | {
 LENGTH_DIGITS_MAX = 18  # more than any body, and no more than an int reads at once
 
 _OURS = b"x-gateway-"  # by these names only this gateway speaks to its clients
+NAMES_CACHED_MAX = 256
 
 # Parameters other than the one charset of JSON would be another reader's choice.
 _JSON_TYPE = re.compile(
@@ -72,23 +74,26 @@ def client_request_id(headers: Headers) -> str:
 def to_client(headers: Headers, *, status: int) -> Headers:
     """The upstream's headers that the client may see: in order, repeated ones too, lower case.
 
+    What cannot be written is dropped: a server that finds out too late drops the client instead.
     What `Connection` names is dropped too. A 304 loses its content-length, which the server would
     otherwise try to fulfil.
     """
     lowered = [(name.lower(), value) for name, value in headers]
-    dropped = _NOT_TO_CLIENT | _connection_tokens(lowered)
+    dropped = _connection_tokens(lowered)
     if status == 304:  # noqa: PLR2004 - the status is its own name
         dropped |= {b"content-length"}
     return [
         (name, value)
         for name, value in lowered
-        if name not in dropped and not name.startswith(_OURS) and is_sound(name, value)
+        if _may_cross(name) and name not in dropped and _VALUE.match(value)
     ]
 
 
-def is_sound(name: bytes, value: bytes) -> bool:
-    """Whether a header can be written: a server that finds out too late drops the client."""
-    return _NAME.match(name) is not None and _VALUE.match(value) is not None
+@lru_cache(NAMES_CACHED_MAX)
+def _may_cross(name: bytes) -> bool:
+    """Whether a header of this name may reach the client: upstreams always send the same ones."""
+    is_withheld = name in _NOT_TO_CLIENT or name.startswith(_OURS)
+    return not is_withheld and _NAME.match(name) is not None
 
 
 def check_media(headers: Headers, *, may_be_form: bool = False) -> None:

@@ -3,8 +3,9 @@
 Not here: how it was read (`facts`), or what follows from it for money and outcome.
 """
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from gateway.core.facts import Facts
 from gateway.core.tool_use import NO_TOOLS, ToolUse
@@ -27,8 +28,8 @@ WORD_CHARACTERS_MAX = 256  # of an id, a model, a reason
 _COMPACTION = "response.compaction"  # has no status, and is billed like a response
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+# A struct, as one is made for each answer, and a frozen dataclass takes many times as long to make.
+class Observation(Struct, frozen=True, kw_only=True):
     """What was seen of one response. `terminal` is None where it has not ended, or was cut off."""
 
     terminal: str | None = None
@@ -42,7 +43,7 @@ class Observation:
     has_output: bool = False
     is_suspect: bool = False
     problem: str | None = None
-    event_counts: dict[str, int] = field(default_factory=dict)
+    event_counts: dict[str, int] = {}
     item_ids: tuple[str, ...] = ()
     container_ids: tuple[str, ...] = ()
 

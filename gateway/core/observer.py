@@ -6,8 +6,10 @@ read at all. Not here: streams of events (`stream`), or what the values mean (`f
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from gateway.core import chat_facts as chat
 from gateway.core.chat_stream import ChatStreamObserver

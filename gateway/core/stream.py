@@ -4,7 +4,8 @@ Not here: how bytes become events (`sse`), or what a terminal event says (`facts
 """
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.core.facts import EVENT, Facts, facts_from, response_id_in, skim, type_in
 from gateway.core.observation import TERMINAL_EVENTS, Observation, observe

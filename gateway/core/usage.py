@@ -31,6 +31,7 @@ class Modalities:
 
 
 TEXT_ONLY = Modalities()
+_NOT_TEXT = frozenset({"audio_tokens", "image_tokens"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +123,8 @@ def modalities_from(
 
     Raises UsageInvalid where counts are no counts. Cached tokens not told apart are text.
     """
+    if _NOT_TEXT.isdisjoint(given) and _NOT_TEXT.isdisjoint(made) and _NOT_TEXT.isdisjoint(kept):
+        return TEXT_ONLY
     found = Modalities(
         audio=count_of(given.get("audio_tokens")),
         audio_cached=count_of(kept.get("audio_tokens")),
