@@ -3,10 +3,12 @@
 GatewayError
 ├── InvalidRequest              400  the body or a field cannot be read
 │   ├── PolicyDenied            400  the policy does not admit it
+│   ├── Unmetered               400  a hard budget, and a path whose cost nobody knows
 │   ├── Unbounded               400  a hard budget, and no worst case that it could hold
 │   └── Unpriced                400  no price is known, so no cost could be
 ├── Unauthorized                401
 ├── NotFound                    404  a path or object that we do not serve
+│   └── ModelNotFound           404  a model that no policy of the key shows
 ├── RequestTooSlow              408  the body stopped coming
 ├── BodyTooLarge                413
 ├── UnsupportedMediaType        415  a body that is not plain JSON
