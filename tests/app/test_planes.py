@@ -26,6 +26,8 @@ async def test_the_admin_port_has_what_the_data_port_has_not(tmp_path: Path) -> 
         assert (await on.post(body())).status_code == 200
         assert await statuses(on.port, "/livez", "/readyz", "/metrics") == [200, 200, 404]
         assert await statuses(port, "/livez", "/readyz", "/metrics") == [200, 200, 200]
+        assert await statuses(on.port, "/v1/gateway/usage") == [401], "a key's own view"
+        assert await statuses(port, "/v1/gateway/usage") == [404]
         async with on.client() as client:
             refused = await client.post(f"http://127.0.0.1:{port}/v1/responses", json=body())
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
