@@ -40,10 +40,10 @@ def corrections(
     connection: Connection, late: Sequence[Settled], *, now_us: int
 ) -> list[Correction]:
     """Write down what late settlements say of entries that were the worst case; each once."""
-    true: dict[Value, int] = {}
+    true: dict[Value, Settled] = {}
     for one in late:
-        if is_truth(one) and one.cost_pusd is not None:
-            true.setdefault(one.row[0], one.cost_pusd)
+        if is_truth(one):
+            true.setdefault(one.row[0], one)
     if not true:
         return []
     table = schema.entry.c
@@ -55,8 +55,9 @@ def corrections(
     rows = connection.execute(query.order_by(table.request_id)).mappings().all()
     found = []
     for row in rows:
-        correction = _correction(row, true[row["request_id"]] - row["cost_pusd"])
-        if _is_new(connection, row["request_id"], correction.delta_pusd, now_us):
+        truth = true[row["request_id"]]
+        correction = _correction(row, truth.spent_pusd - row["cost_pusd"])
+        if _is_new(connection, truth, correction.delta_pusd, now_us):
             found.append(correction)
     return found
 
@@ -78,13 +79,14 @@ def cell_of(entry: RowMapping) -> Row:
     )
 
 
-def _is_new(connection: Connection, request_id: str, delta_pusd: int, now_us: int) -> bool:
+def _is_new(connection: Connection, truth: Settled, delta_pusd: int, now_us: int) -> bool:
     statement = insert_into(schema.adjustment, connection.dialect).values(
-        request_id=request_id,
+        request_id=truth.row[0],
         kind=LATE_TRUTH,
         delta_pusd=delta_pusd,
         at_us=now_us,
         note="its cost became known after it had been posted at the hold",
+        **truth.explained,
     )
     written = statement.on_conflict_do_nothing().returning(schema.adjustment.c.request_id)
     return connection.execute(written).first() is not None

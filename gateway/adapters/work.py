@@ -128,6 +128,11 @@ class Settled:
         return self.hold_pusd if cost_pusd is None else cost_pusd
 
     @property
+    def explained(self) -> dict[str, Value]:
+        """Its cost line by line, and whose prices these are."""
+        return {name: self.row[_ENTRY[name]] for name in ("price_version", "lines")}
+
+    @property
     def basis(self) -> str:
         return str(self.row[_ENTRY["basis"]])
 

@@ -9,6 +9,7 @@ from gateway.adapters import schema
 from gateway.adapters.corrections import Correction, corrections
 from gateway.adapters.database import write_transaction
 from gateway.adapters.ledger import Ledger
+from gateway.adapters.rows import lines_from_text
 from gateway.adapters.work import settled
 from gateway.core.exchange import Basis, Exchange, Hold
 from tests import builders
@@ -41,6 +42,8 @@ async def test_what_the_worst_case_was_off_by(engine: Engine, ledger: Ledger, ba
     assert correct(engine, hold, cost_pusd=40) == []
     (row,) = ledgerview.rows(engine, schema.adjustment)
     assert (row["kind"], row["delta_pusd"], row["at_us"]) == ("late_truth", -70, 7)
+    assert row["price_version"] == builders.CARD.version
+    assert [line.meter for line in lines_from_text(row["lines"])] == ["input", "output"]
 
 
 @pytest.mark.parametrize(

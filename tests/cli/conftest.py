@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.adapters import ledger as ledger_limits
 from gateway.adapters import migrate
 from gateway.adapters.database import open_engine
 from gateway.adapters.ledger import Ledger
@@ -38,8 +39,9 @@ def gateway(capsys: pytest.CaptureFixture[str]) -> Gateway:
 
 
 @pytest.fixture
-def post() -> Post:
-    """Writes exchanges through the real ledger, as a gateway would."""
+def post(monkeypatch: pytest.MonkeyPatch) -> Post:
+    """Writes exchanges through the real ledger, as a gateway would that is never in a hurry."""
+    monkeypatch.setattr(ledger_limits, "HOLD_SECONDS_MAX", 20.0)
 
     def run(*exchanges: Exchange) -> None:
         engine = open_engine("sqlite:///.gateway/gateway.db")

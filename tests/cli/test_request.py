@@ -42,7 +42,11 @@ def test_what_became_known_later_is_on_the_bill(gateway: Gateway, post: Post) ->
     record = gateway("request", "req-a", "--json").json
     assert (record["adjustment_usd"], record["total_usd"]) == ("-0.004640000000", "0.000360000000")
     (adjustment,) = record["adjustments"]
-    assert (adjustment["kind"], adjustment["lines"]) == ("late_truth", [])
+    assert adjustment["kind"] == "late_truth"
+    assert [line["cost_usd"] for line in adjustment["lines"]] == [
+        "0.000200000000",
+        "0.000160000000",
+    ]
 
 
 def test_an_unpriced_one_says_why_and_what_it_used(gateway: Gateway, post: Post) -> None:
