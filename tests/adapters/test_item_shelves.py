@@ -54,6 +54,15 @@ def test_wherever_they_are(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> N
     assert found(engine, [*ITEMS, "msg_new"]) == {*ITEMS, "msg_new"}
 
 
+def test_what_comes_later_stands_beside_what_is_there(engine: Engine) -> None:
+    many = [f"fc_{number}" for number in range(1_000)]  # so that shelves hold several
+    for part in (many[:500], many[500:]):
+        keep_items(engine, part, "acme", AT_US)
+        put_on_shelves(engine)
+    assert found(engine, many) == set(many)
+    assert rows(engine)[1] <= 256
+
+
 def test_old_shelves_are_cleared_and_newer_are_not(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

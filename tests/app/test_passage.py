@@ -98,14 +98,16 @@ class Scene:
     async def ask(self, owed: Exchange) -> None:
         self.asked.append((owed, len(self.sent)))
 
-    async def carry(self, method: str, path: str, query: str = "", body: bytes = b"") -> int:
+    async def carry(
+        self, method: str, path: str, query: str = "", body: bytes = b"", kind: bytes = b""
+    ) -> int:
         match = find(method, path.encode())
         passed = Passed(
             request_id="1",
             match=match,
             tenant=tenant(),
             path=match.path + query,
-            headers=[],
+            headers=[(b"content-type", kind)] if kind else [],
             body=body,
         )
         connection: Any = self.client
@@ -143,6 +145,17 @@ async def test_what_is_anothers_is_never_sent() -> None:
     with pytest.raises(NotFound):
         await scene.carry("POST", path, body=b'{"items":["x"]}')
     assert len(scene.sent) == 1
+
+
+async def test_a_form_that_names_an_id_is_never_sent() -> None:
+    scene = Scene(b"{}")
+    named = b'--b\r\nContent-Disposition: form-data; name="file_id"\r\n\r\nfile_1\r\n--b--\r\n'
+    kind = b"multipart/form-data; boundary=b"
+    with pytest.raises(InvalidRequest, match="send it as JSON"):
+        await scene.carry("POST", "/v1/conversations", body=named, kind=kind)
+    assert scene.sent == []
+    form = named.replace(b"file_id", b"purpose")
+    assert await scene.carry("POST", "/v1/conversations", body=form, kind=kind) == 200
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from gateway.core.ownership import (
     Kind,
     Reference,
     not_found,
+    path_reference,
     references,
     unlisted,
 )
@@ -225,6 +226,12 @@ def test_the_answer_tells_only_the_id() -> None:
     assert (refused.code, refused.param) == ("not_found", "tools[0].vector_store_ids[0]")
     previous = not_found(Reference(Kind.RESPONSE, "resp_1", "previous_response_id"))
     assert previous.code == "previous_response_not_found"
+
+
+def test_a_path_names_its_first_id() -> None:
+    ids = {"conversation_id": "conv_1", "item_id": "msg_1"}
+    assert path_reference(ids) == [Reference(Kind.CONVERSATION, "conv_1", "conversation_id")]
+    assert path_reference({"model": "gpt-5"}) == path_reference({}) == []
 
 
 def test_what_a_policy_lists_needs_no_owner() -> None:
