@@ -22,6 +22,7 @@ from gateway.adapters.reports import is_within
 from gateway.adapters.rows import (
     COST_PUSD_MAX,
     OUT_OF_RANGE,
+    Row,
     Value,
     legs_from_text,
     lines_text,
@@ -139,8 +140,10 @@ def _post(engine: Engine, ready: Sequence[Repriced], *, now_us: int) -> list[Rep
         legs = {leg for correction in corrections for leg in correction.legs}
         told = Told(accounts=_lock(connection, legs), corrections=corrections)
         decided = docket.decide(Work(), told, _Clerk(now_us=at_us, budgets=_budgets(connection)))
-        for correction in sorted(corrections, key=lambda one: one.cell):
-            _count(connection, correction)
+        cells = Counter(correction.cell for correction in corrections)
+        for cell, entries in sorted(cells.items()):
+            costs = [one.counts[0] for one in corrections if one.cell == cell]
+            _count(connection, cell, cost_pusd=sum(costs), entries=entries)
         for account in decided.accounts:
             _write(connection, account)
         if decided.alerts:
@@ -191,13 +194,10 @@ def _lock(connection: Connection, legs: Collection[Leg]) -> dict[Leg, Account]:
     return {(account.budget_id, account.period_start_us): account for account in accounts}
 
 
-def _count(connection: Connection, correction: Correction) -> None:
+def _count(connection: Connection, cell: Row, *, cost_pusd: int, entries: int) -> None:
     table = schema.usage_hour
-    is_cell = [
-        column == value for column, value in zip(table.primary_key, correction.cell, strict=True)
-    ]
-    (cost_pusd,) = correction.counts
-    values = {"cost_pusd": table.c.cost_pusd + cost_pusd, "unpriced": table.c.unpriced - 1}
+    is_cell = [column == value for column, value in zip(table.primary_key, cell, strict=True)]
+    values = {"cost_pusd": table.c.cost_pusd + cost_pusd, "unpriced": table.c.unpriced - entries}
     connection.execute(update(table).where(and_(*is_cell)).values(values))
 
 

@@ -132,7 +132,7 @@ def _print_bill(row: "EntryRow", beside: "Beside", price: "ModelPrice | None") -
 
 def _bill(row: "EntryRow", beside: "Beside") -> list[list[Cell]]:
     lines: list[list[Cell]] = [list(line.values()) for line in bill_lines(row)]
-    if not lines:
+    if not lines and not any(one.lines for one in beside.adjustments):
         lines = [[meter, tokens, None, None] for meter, tokens in _classes(row) if tokens]
     for one in beside.adjustments:
         lines += [list(line.values()) for line in bill_lines(one)]
