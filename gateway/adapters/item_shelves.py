@@ -27,6 +27,7 @@ from gateway.core.item_keys import (
 PAUSE_SECONDS = 300.0
 SHELVED_MAX = 200  # rows of the log, or shelves, in one transaction: holds wait meanwhile
 SEARCHED_MAX = 10_000  # shelves in one question
+SOUGHT_MAX = 8  # items at once: beyond, a search for each would take seconds
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,10 @@ def clear_shelves(engine: Engine, oldest: int) -> None:
 
 
 def _among(wanted: Iterable[bytes], rows: Iterable[bytes]) -> set[bytes]:
+    """For a few the rows are searched; for many each hash of the rows is looked up, once."""
     wanted = set(wanted)
+    if len(wanted) > SOUGHT_MAX:
+        return {one for hashes in rows for one in wanted.intersection(each(bytes(hashes)))}
     return {one for hashes in rows for one in wanted if is_among(one, bytes(hashes))}
 
 

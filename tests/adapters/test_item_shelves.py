@@ -36,7 +36,11 @@ def rows(engine: Engine) -> tuple[int, int]:
     return log or 0, shelves or 0
 
 
-def test_wherever_they_are(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sought_max", [8, 1_000], ids=["looked up", "searched"])
+def test_wherever_they_are(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, sought_max: int
+) -> None:
+    monkeypatch.setattr(module, "SOUGHT_MAX", sought_max)
     monkeypatch.setattr(module, "SHELVED_MAX", 2)
     monkeypatch.setattr(module, "SEARCHED_MAX", 20)
     for period in range(5):
