@@ -28,7 +28,12 @@ class _Answer(_Named):
     data: list[_Named] = []
 
 
+class _Given(msgspec.Struct):
+    items: list[_Named] = []
+
+
 _decode = msgspec.json.Decoder(_Answer).decode
+_decode_given = msgspec.json.Decoder(_Given).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +53,10 @@ class Custody:
     def aftercare(self) -> dict[str, Aftercare]:
         """What is done with answers, by the name of their endpoint."""
         made = Aftercare(act=partial(self._made, Kind.CONVERSATION))
-        items, one = Aftercare(act=self._answered), Aftercare(act=self._answered_one)
         return {
             "conversations.create": made,
             "conversations.delete": Aftercare(act=self._gone),
-            "conversations.items.create": items,
-            "conversations.items.list": items,
-            "conversations.items.retrieve": one,
-            "responses.input_items": items,
+            "conversations.items.create": Aftercare(act=self._added),
             **self._of_collections(),
         }
 
@@ -83,15 +84,23 @@ class Custody:
         await self.owners.gone(next(iter(passed.match.ids.values())), passed.tenant.path)
         return body
 
-    async def _answered(self, passed: Passed, body: bytes) -> bytes:
-        ids = [one.id for one in _read(body).data if one.id is not None]
-        await self.owners.answered(ids, passed.tenant.path)
+    async def _added(self, passed: Passed, body: bytes) -> bytes:
+        """Items that are new: an id that the client brought may be another's, whoever shows it."""
+        brought = _brought(passed.body)
+        if brought is not None:
+            told = [one.id for one in _read(body).data if one.id is not None]
+            await self.owners.answered(
+                [one for one in told if one not in brought], passed.tenant.path
+            )
         return body
 
-    async def _answered_one(self, passed: Passed, body: bytes) -> bytes:
-        name = _read(body).id
-        await self.owners.answered([] if name is None else [name], passed.tenant.path)
-        return body
+
+def _brought(body: bytes) -> set[str | None] | None:
+    """The ids of the items that a request brings; None where nobody can say."""
+    try:
+        return {one.id for one in _decode_given(body).items}
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read(body: bytes) -> _Answer:

@@ -13,6 +13,7 @@ body its last chunk, which is known by content-length or by the end.
 """
 
 from gateway.core import headers as wire
+from gateway.core.compaction import COMPACT
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.exchange import USAGE_TAG, Basis, Exchange, Hold, Outcome
 from gateway.core.observation import Observation, kept_word
@@ -177,7 +178,7 @@ class Life:
             first_byte_seconds=self._since_start(self._first_byte),
             first_output_seconds=self._since_start(self._first_output),
             events=self._observer.events if self._observer else 0,
-            item_ids=observation.item_ids if observation else (),
+            item_ids=self._made(observation) if observation else (),
             container_ids=observation.container_ids if observation else (),
         )
 
@@ -222,6 +223,10 @@ class Life:
         if self._observer is None or self._lags or self._observer.has_output:
             return IDLE
         return SILENT_AFTER_START if self._observer.events else NO_FIRST_EVENT
+
+    def _made(self, observation: Observation) -> tuple[str, ...]:
+        """Items that are new. A compaction keeps some of those that it was given."""
+        return () if self.hold.endpoint == COMPACT else observation.item_ids
 
     def _since_start(self, then: float | None) -> float | None:
         return None if then is None else then - self._started

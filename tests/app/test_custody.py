@@ -69,10 +69,10 @@ def test_the_first_id_of_every_path_has_an_owner() -> None:
     assert firsts - IDS.keys() <= {"model"}  # a price book's name: by policy
 
 
-async def after(method: str, path: str, body: bytes) -> list[Any]:
+async def after(method: str, path: str, body: bytes, sent: bytes = b'{"items":[]}') -> list[Any]:
     told, match = Told(), find(method, path.encode())
     passed = Passed(
-        request_id="1", match=match, tenant=tenant(), path=match.path, headers=[], body=b""
+        request_id="1", match=match, tenant=tenant(), path=match.path, headers=[], body=sent
     )
     care = custody(told).aftercare()[match.endpoint.name]
     assert await care.act(passed, body) == body
@@ -94,15 +94,23 @@ LIST = b'{"object":"list","data":[{"id":"msg_1"},{"id":"msg_2"},{"type":"x"}]}'
         ),
         ("DELETE", "/v1/conversations/conv_1", b"", ("gone", "conv_1", "acme/search")),
         ("POST", "/v1/conversations/conv_1/items", LIST, ("msg_1", "msg_2", "acme/search")),
-        ("GET", "/v1/conversations/conv_1/items", LIST, ("msg_1", "msg_2", "acme/search")),
-        ("GET", "/v1/responses/resp_1/input_items", LIST, ("msg_1", "msg_2", "acme/search")),
-        ("GET", ITEM, b'{"id":"msg_1","data":null}', ("acme/search",)),
-        ("GET", ITEM, b'{"id":"msg_1"}', ("msg_1", "acme/search")),
-        ("GET", "/v1/conversations/conv_1/items", b"no JSON", ("acme/search",)),
+        ("POST", "/v1/conversations/conv_1/items", b"no JSON", ("acme/search",)),
     ],
 )
 async def test_answers(method: str, path: str, body: bytes, told: Any) -> None:
     assert await after(method, path, body) == [told]
+
+
+async def test_items_that_the_client_named_itself_are_not_on_record() -> None:
+    path = "/v1/conversations/conv_1/items"
+    sent = b'{"items":[{"id":"msg_1","content":"x"},{"content":"y"}]}'
+    assert await after("POST", path, LIST, sent) == [("msg_2", "acme/search")]
+    assert await after("POST", path, LIST, b'{"items":[{"id":5,"content":"x"}]}') == []
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/resp_1/input_items", ITEM, ITEM[:-6]])
+def test_what_is_only_read_shows_what_clients_named(path: str) -> None:
+    assert find("GET", path.encode()).endpoint.name not in custody(Told()).aftercare()
 
 
 async def test_an_answer_without_an_id_made_nothing() -> None:
