@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, select
+from sqlalchemy import Connection, Engine, RowMapping, Table, select, text
 
 from gateway.adapters import schema
 from gateway.core.budget import Leg
@@ -35,6 +35,8 @@ def audit(source: Source) -> None:
         with source.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
+                # Adding up a hundred thousand entries may take longer than the gateway would idle.
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             audit(connection)  # at one moment: a ledger may still be at work
         return
     assert not ids(source, schema.hold) & ids(source, schema.entry)
