@@ -106,7 +106,7 @@ def look(engine: Engine, limit_pusd: int) -> int:
 @pytest.mark.parametrize(
     ("seed", "admissions", "kills"),
     [
-        (0, 2_000, 3),
+        (0, 5_000, 3),
         *(pytest.param(seed, 100_000, 10, marks=pytest.mark.long) for seed in range(1, 11)),
     ],
 )
