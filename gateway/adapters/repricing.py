@@ -35,6 +35,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.exchange import Basis, window_in
 from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice
+from gateway.core.settlement import tier_of
 
 REPRICED = "repriced"
 USAGE_UNKNOWN = "usage_unknown"
@@ -121,7 +122,8 @@ def _priced(entry: RowMapping, book: PriceBook) -> Repriced | tuple[str, str]:
     usage, tools = use_from_text(entry["unpriced_use"])
     if tools.images is not None:
         price = book.with_images(price, entry["created_at_us"])
-    cost = price.cost(usage=usage, tools=tools, service_tier=entry["service_tier"])
+    tier = tier_of(entry["endpoint"], served=entry["service_tier"], asked=entry["requested_tier"])
+    cost = price.cost(usage=usage, tools=tools, service_tier=tier)
     if cost.cost_pusd is None:
         return model, cost.problem or MODEL_UNPRICED
     if cost.cost_pusd > COST_PUSD_MAX:

@@ -184,13 +184,21 @@ def _output_tokens(request: Request, policy: Policy) -> Change | None:
 def _tool_calls(request: Request, policy: Policy) -> Change | None:
     if request.max_tool_calls is None and not request.has_hosted_tools:
         return None  # only hosted tools are counted
-    return _limited(
+    change = _limited(
         "max_tool_calls",
         request.max_tool_calls,
         default=policy.max_tool_calls_default,
         cap=policy.max_tool_calls_cap,
         policy=policy,
     )
+    if change is not None and not request.takes_tool_limit:
+        raise PolicyDenied(
+            f"The policy of this key allows {change.now} calls of tools that run upstream, and "
+            "this endpoint takes no limit of them: ask without such a tool, and a model that does "
+            "not search by itself.",
+            param=_first_hosted(request),
+        )
+    return change
 
 
 def _limited(

@@ -50,6 +50,7 @@ class Request:
     ruled: ClassVar[frozenset[str]]  # names that no other name may look like
     familiar: ClassVar[frozenset[str]]  # names that need no second look, the ruled among them
     takes_output_limit: ClassVar[bool] = True  # whether its output can be limited at all
+    takes_tool_limit: ClassVar[bool] = False  # whether calls of tools can be limited
     output_tokens_min: ClassVar[int] = 1  # below it the API refuses a limit
     has_tiers: ClassVar[bool] = True  # whether the endpoint takes a service tier
     is_countable: ClassVar[bool] = False  # whether the upstream counts its input when asked
@@ -124,6 +125,7 @@ class ResponseRequest(Request):
     __slots__ = ()
     ruled = RULED
     familiar = _FAMILIAR
+    takes_tool_limit = True
     output_tokens_min = 16
     is_countable = True
 

@@ -90,7 +90,9 @@ def _reported(
     cost = price.cost(
         usage=observation.usage,
         tools=observation.tools,
-        service_tier=_tier(hold, observation),
+        service_tier=tier_of(
+            hold.endpoint, served=observation.service_tier, asked=hold.service_tier
+        ),
     )
     return Settlement(
         outcome=outcome,
@@ -102,10 +104,9 @@ def _reported(
     )
 
 
-def _tier(hold: Hold, observation: Observation) -> str | None:
-    """The tier as served; where answers of a kind never tell it, as asked."""
-    is_told = observation.service_tier is not None or hold.endpoint != COMPACT
-    return observation.service_tier if is_told else hold.service_tier
+def tier_of(endpoint: str, *, served: str | None, asked: str | None) -> str | None:
+    """The tier that a cost goes by: as served; where answers of a kind never tell it, as asked."""
+    return asked if served is None and endpoint == COMPACT else served
 
 
 def _served_price(hold: Hold, served: str | None, book: PriceBook) -> ModelPrice | None:

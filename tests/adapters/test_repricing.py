@@ -12,6 +12,7 @@ from gateway.adapters import repricing, schema
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.repricing import BATCH_ENTRIES_MAX, Outcome, reprice
 from gateway.adapters.rows import COST_PUSD_MAX
+from gateway.core.compaction import COMPACT
 from gateway.core.exchange import BACKGROUND_TAG, Basis, Exchange
 from gateway.core.layers import Override, overlaid
 from gateway.core.price_book import PriceBook
@@ -159,6 +160,22 @@ async def test_the_price_is_that_of_the_moment_of_admission(engine: Engine, ledg
     costs = [row["delta_pusd"] for row in ledgerview.rows(engine, schema.adjustment)]
     assert sorted(costs) == sorted([COST_PUSD, 0, 100, 200, 200])
     ledgerview.audit(engine)
+
+
+async def test_a_compaction_tells_no_tier_and_has_that_which_was_asked_for(
+    engine: Engine, ledger: Ledger
+) -> None:
+    def tier(number: int) -> TierRates:
+        return TierRates(short=Rates(input=number, output=0), long=None)
+
+    book = PriceBook(
+        version="later",
+        cards={"gpt-test": (builders.price(tiers={"default": tier(1), "priority": tier(2)}),)},
+    )
+    held = builders.hold(endpoint=COMPACT, service_tier="priority")
+    await post(ledger, [unpriced(hold=held, service_tier=None)])
+    again(engine, book)
+    assert [row["delta_pusd"] for row in ledgerview.rows(engine, schema.adjustment)] == [200]
 
 
 async def test_only_what_was_asked_for(engine: Engine, ledger: Ledger) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.admit import NAMES_SHOWN_MAX, Admitted, Change, admit, require_price, told
+from gateway.core.chat import ChatRequest
 from gateway.core.errors import PolicyDenied, Unpriced
 from gateway.core.policy import Policy
 from gateway.core.request import ResponseRequest
@@ -109,6 +110,15 @@ def test_tool_calls_are_limited_where_there_are_hosted_tools() -> None:
     assert changes(Policy(max_tool_calls_cap=8), tools=hosted) == "max_tool_calls=8"
     error = denied(Policy(max_tool_calls_cap=8, over="deny"), max_tool_calls=9)
     assert error.param == "max_tool_calls"
+
+
+def test_where_tool_calls_cannot_be_limited_none_beyond_the_cap_is_made() -> None:
+    """A chat completion takes no such field: set, it would limit nothing."""
+    searching = b'{"model":"gpt-5-search-api","messages":[]}'
+    with pytest.raises(PolicyDenied, match="takes no limit of them") as denying:
+        admit(ChatRequest.parse(searching), Policy(max_tool_calls_cap=0))
+    assert denying.value.param == "tools"
+    assert not admit(ChatRequest.parse(searching), Policy(max_tool_calls_cap=1)).changes
 
 
 def test_an_allow_list_of_tiers() -> None:
