@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.core.chat import searches
-from gateway.core.facts import Facts
+from gateway.core.facts import Facts, value_in, word_of
 from gateway.core.observation import COMPLETED, INCOMPLETE, Observation, observe
 from gateway.core.paths import Node
 from gateway.core.skim import Skimmer
@@ -44,7 +44,7 @@ class Choice(Struct, gc=False):
         if self.message is not None and self.message.audio is not None:
             return self.message.audio.id
         audio = (self.delta or {}).get("audio")
-        return _word(audio.get("id")) if isinstance(audio, dict) else None
+        return word_of(audio.get("id")) if isinstance(audio, dict) else None
 
     @property
     def has_output(self) -> bool:
@@ -70,10 +70,10 @@ class Said(Struct, gc=False):
     @property
     def reason(self) -> str | None:
         """The code of the error that stands in its place, or the error's type."""
-        error = _value(self.error)
+        error = value_in(self.error)
         if not isinstance(error, dict):
             return None if error is None else "error"
-        return _word(error.get("code")) or _word(error.get("type")) or "error"
+        return word_of(error.get("code")) or word_of(error.get("type")) or "error"
 
 
 _decode = msgspec.json.Decoder().decode
@@ -121,14 +121,14 @@ def said_from(found: Skimmed | None) -> Said | None:
     if found is None:
         return None
     choices = [
-        Choice(index=place, finish_reason=_word(_value(kind)), delta={"content": True})
+        Choice(index=place, finish_reason=word_of(value_in(kind)), delta={"content": True})
         for place, (kind, *_) in enumerate(found.items.get("choices", {}))
     ]
     for path in _SPOKEN:
-        audio_id = _word(_value(found.values.get(f"{path}.audio.id", b"")))
+        audio_id = word_of(value_in(found.values.get(f"{path}.audio.id", b"")))
         if choices and audio_id is not None:
             choices[0].message = _Message(audio=_Sound(id=audio_id))
-    id_, object_, model, tier = (_word(_value(found.values.get(name, b""))) for name in _WORDS)
+    id_, object_, model, tier = (word_of(value_in(found.values.get(name, b""))) for name in _WORDS)
     return Said(
         id=id_,
         object=object_,
@@ -202,15 +202,3 @@ def observe_embeddings(said: Said | None) -> Observation:
     usage, is_invalid = usage_in(said.usage, writes=False)
     facts = Facts(model=said.model, usage=usage, is_usage_invalid=is_invalid)
     return observe(facts, terminal=COMPLETED)
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _value(raw: bytes) -> object:
-    """Decoded; None when it is absent, null or unreadable."""
-    try:
-        return _decode(raw) if raw else None
-    except (ValueError, RecursionError):
-        return None

@@ -160,7 +160,7 @@ def _tools(found: Skimmed, prefix: str) -> ToolUse:
         return tool_use_from(None, items, ())
     given = elements(found, f"{prefix}tools")
     tools = tuple([Tool(*map(_word, element)) for element in given])
-    return tool_use_from(_value(told), items, tools)
+    return tool_use_from(value_in(told), items, tools)
 
 
 @lru_cache(maxsize=256)
@@ -169,13 +169,13 @@ def _item(element: tuple[bytes, ...]) -> Item:
 
 
 def _word(raw: bytes) -> str:
-    return (_as_text(_value(raw)) or "") if raw else ""
+    return (word_of(value_in(raw)) or "") if raw else ""
 
 
 def _reason(found: Skimmed, prefix: str) -> str | None:
     """Why it ended as it did: cut short, else the response's error, else the event's own."""
-    details = _value(found.values.get(f"{prefix}incomplete_details", b""))
-    reason = _as_text(details.get("reason")) if isinstance(details, dict) else None
+    details = value_in(found.values.get(f"{prefix}incomplete_details", b""))
+    reason = word_of(details.get("reason")) if isinstance(details, dict) else None
     return (
         reason
         or _error_code(found.values.get(f"{prefix}error", b""))
@@ -185,25 +185,26 @@ def _reason(found: Skimmed, prefix: str) -> str | None:
 
 
 def _error_code(raw: bytes) -> str | None:
-    error = _value(raw)
+    error = value_in(raw)
     if not isinstance(error, dict):
         return None
-    return _as_text(error.get("code")) or _as_text(error.get("type"))
+    return word_of(error.get("code")) or word_of(error.get("type"))
 
 
 def _texts(raws: list[bytes]) -> tuple[str, ...]:
-    return tuple(text for raw in raws if (text := _as_text(_value(raw))))
+    return tuple(text for raw in raws if (text := word_of(value_in(raw))))
 
 
 def _text(found: Skimmed, path: str) -> str | None:
-    return _as_text(_value(found.values.get(path, b"")))
+    return word_of(value_in(found.values.get(path, b"")))
 
 
-def _as_text(value: object) -> str | None:
+def word_of(value: object) -> str | None:
+    """A text that says something, or None."""
     return value if isinstance(value, str) and value else None
 
 
-def _value(raw: bytes) -> object:
+def value_in(raw: bytes) -> object:
     """Decoded; None when it is absent, null or unreadable."""
     try:
         return _decode(raw) if raw else None
