@@ -101,6 +101,13 @@ class Cared(Passing):
         self._is_kept = status in SUCCESSES
         if not (self._is_kept and self._care.is_rewriting):
             return headers
+        if wire.first(headers, b"content-encoding") not in ("", "identity"):
+            # What cannot be read may be a list of what others have.
+            raise UpstreamUnavailable(
+                "The upstream's answer is encoded, which it was asked not to be: it cannot be read "
+                "for what may be shown of it.",
+                is_sent=True,
+            )
         return [one for one in headers if one[0] not in (b"content-length", b"etag")]
 
     def chunk(self, data: bytes) -> bytes:

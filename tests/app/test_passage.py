@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import httpx
@@ -44,6 +44,7 @@ class Scene:
         status: int = 200,
         care: Aftercare | None = None,
         owns: Callable[[Mapping[str, Json]], bool] = lambda _: True,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.client = Client()
         self.sent: list[tuple[str, str, bytes]] = []
@@ -52,7 +53,7 @@ class Scene:
         self.is_bound = False
         self.asked: list[tuple[Exchange, int]] = []
         self._owns = owns
-        self._answer = httpx.Response(status, headers=JSON, stream=Slowly([*pieces]))
+        self._answer = httpx.Response(status, headers={**JSON, **headers}, stream=Slowly([*pieces]))
         relay = Relay(
             upstream=Upstream(
                 base_url="http://upstream.test/v1",

@@ -8,7 +8,7 @@ import pytest
 from gateway.app import passing
 from gateway.app.passing import Aftercare, Passed
 from gateway.core.endpoints import find
-from gateway.core.errors import LedgerUnavailable
+from gateway.core.errors import LedgerUnavailable, UpstreamUnavailable
 from tests.app.test_passage import Scene
 from tests.builders import tenant
 
@@ -42,6 +42,18 @@ async def test_an_answer_is_read_whole_before_its_body_leaves(*, is_rewriting: b
     assert [one.get("body") for one in starts] == [None, b"4321", b""]
     named = {name for name, _ in starts[0]["headers"]}
     assert (b"content-length" in named, b"etag" in named) == (not is_rewriting,) * 2
+
+
+async def test_what_is_encoded_is_not_shown_where_a_part_of_it_may_have_to_be_left_out() -> None:
+    for is_rewriting in (True, False):
+        care = Aftercare(act=Care().act, is_rewriting=is_rewriting)
+        scene = Scene(b"12", care=care, headers={"content-encoding": "gzip"})
+        if is_rewriting:
+            with pytest.raises(UpstreamUnavailable, match="encoded"):
+                await scene.carry("POST", "/v1/conversations")
+            assert scene.client.notes == []
+        else:
+            assert await scene.carry("POST", "/v1/conversations") == 200
 
 
 async def test_an_error_of_the_upstream_needs_no_care() -> None:
