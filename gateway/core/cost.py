@@ -5,7 +5,8 @@ a unit of each is priced at (`core.prices`).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.core.money import PUSD_MAX
 
@@ -17,8 +18,7 @@ COST_OUT_OF_RANGE = "cost_out_of_range"
 Meter = tuple[str, int, int | None]  # name, quantity, picodollars a unit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostLine:
+class CostLine(Struct, frozen=True, kw_only=True):
     """One meter of a cost. Meters are disjoint, so lines add up to the whole."""
 
     meter: str
@@ -27,8 +27,7 @@ class CostLine:
     cost_pusd: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(Struct, frozen=True, kw_only=True):
     """What a usage costs. `cost_pusd` is None when a part has no price; the lines known stay."""
 
     lines: tuple[CostLine, ...]
