@@ -14,7 +14,14 @@ from gateway.app.admission import PolicySource
 from gateway.app.passing import Aftercare, Passed
 from gateway.core.catalogue import only
 from gateway.core.endpoints import Match
-from gateway.core.ownership import IDS, Kind, path_reference, references, unlisted
+from gateway.core.ownership import (
+    IDS,
+    Kind,
+    path_reference,
+    references,
+    refuse_unknown_ids,
+    unlisted,
+)
 from gateway.core.prefixes import COLLECTIONS
 from gateway.core.strict import Json
 from gateway.core.tenant import Tenant
@@ -44,7 +51,12 @@ class Custody:
     policies: PolicySource
 
     async def check(self, match: Match, fields: Mapping[str, Json], tenant: Tenant) -> None:
-        """Raise NotFound for what is not the tenant's, LedgerUnavailable where nobody can say."""
+        """Raise NotFound for what is not the tenant's, LedgerUnavailable where nobody can say.
+
+        InvalidRequest for an id below a passed prefix, where we do not know what it names.
+        """
+        if match.endpoint.is_unmetered:
+            refuse_unknown_ids(dict(fields))
         named = [*path_reference(match.ids), *references(dict(fields))]
         if named:
             policy = (await self.policies.find(tenant)).policy

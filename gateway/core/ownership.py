@@ -88,6 +88,7 @@ _LOOKED_UP = {
     "file_search_call": "results",
 }
 
+_KNOWN_IDS = IDS.keys() | {"call_id", "tool_call_id"}
 _GUARDED = frozenset({*IDS, *OBJECTS, *NAMED_OBJECTS, "id"})
 # What most objects are made of: these names need no second look.
 _PLAIN = frozenset({
@@ -114,6 +115,26 @@ def references(fields: dict[str, Json]) -> list[Reference]:
         if len(found) > REFERENCES_MAX:
             raise InvalidRequest(f"The request names more than {REFERENCES_MAX} objects by id.")
     return list(found.values())
+
+
+def refuse_unknown_ids(fields: dict[str, Json]) -> None:
+    """For paths that we do not know: what is named there by an id may be anybody's.
+
+    Raises InvalidRequest naming the first such id.
+    """
+    nodes: list[Json] = [fields]
+    for node in nodes:  # which grows on the way
+        if isinstance(node, dict):
+            for name in node:
+                if name.endswith(("_id", "_ids")) and name not in _KNOWN_IDS:
+                    raise InvalidRequest(
+                        f"The gateway does not know whose {name!a} is: it stands below a path that "
+                        "is passed unmetered, so it is not sent.",
+                        param=name,
+                    )
+            nodes += [inner for name, inner in node.items() if name not in FREE]
+        elif isinstance(node, list):
+            nodes += node
 
 
 def path_reference(ids: Mapping[str, str]) -> list[Reference]:

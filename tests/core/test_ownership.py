@@ -1,5 +1,6 @@
 """Every id that a request can name is found, wherever it stands; the client's own words are not."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.core.ownership import (
     not_found,
     path_reference,
     references,
+    refuse_unknown_ids,
     unlisted,
 )
 from gateway.core.strict import Json
@@ -238,3 +240,16 @@ def test_what_a_policy_lists_needs_no_owner() -> None:
     named = references({"prompt": {"id": "pmpt_1"}, "file_ids": ["file_1"]})
     assert [one.id for one in unlisted(named, ("pmpt_1",))] == ["file_1"]
     assert unlisted(named, None) == named
+
+
+@pytest.mark.parametrize("name", ["assistant_id", "thread_ids"])
+@pytest.mark.parametrize("within", [lambda one: one, lambda one: {"run": [{"of": one}]}])
+def test_what_nobody_knows_is_not_named(name: str, within: Callable[[Json], Json]) -> None:
+    fields = within({name: "x_1", "user": "u"})
+    assert isinstance(fields, dict)
+    with pytest.raises(InvalidRequest, match=name):
+        refuse_unknown_ids(fields)
+
+
+def test_what_is_known_or_the_clients_own_is_named_freely() -> None:
+    refuse_unknown_ids({"file_id": "f", "call_id": "c", "metadata": {"their_id": "1"}, "x": [1]})

@@ -96,3 +96,12 @@ async def test_all_else_is_not_served(on: Stage) -> None:
         odd = {"content-type": "application/json; charset=utf-16"}
         answer = await client.post(f"{on.base_url}/audio/speech", content=b"{}", headers=odd)
         assert answer.status_code == 415
+
+
+async def test_an_id_that_nobody_knows_is_not_sent(on: Stage) -> None:
+    arrived = len(on.simulator.requests)
+    async with sdk(on, on.key) as client:
+        with pytest.raises(openai.BadRequestError, match="thread_id") as refused:
+            await client.post("/audio/speech", body={"thread_id": "x_1"}, cast_to=object)
+    assert refused.value.param == "thread_id"
+    assert len(on.simulator.requests) == arrived
