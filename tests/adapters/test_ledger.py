@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from gateway.adapters import ledger as ledger_limits
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
 from gateway.adapters.job import BatchReport
-from gateway.adapters.ledger import ABANDONED, HOLD_SECONDS_MAX, Ledger
+from gateway.adapters.ledger import ABANDONED, Ledger
 from gateway.core.errors import LedgerUnavailable, Overloaded
 from tests import builders
 from tests.adapters.conftest import now_us
@@ -127,7 +128,9 @@ async def test_a_hold_that_comes_too_late_is_voided(engine: Engine) -> None:
 async def test_a_loop_that_is_late_does_not_take_the_ledger_for_dead(ledger: Ledger) -> None:
     holding = asyncio.ensure_future(ledger.hold(builders.hold()))
     await asyncio.sleep(0)
-    time.sleep(2 * HOLD_SECONDS_MAX)  # the hold is durable long before the loop runs again
+    time.sleep(
+        2 * ledger_limits.HOLD_SECONDS_MAX
+    )  # the hold is durable long before the loop runs again
     await holding
 
 

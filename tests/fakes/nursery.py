@@ -6,6 +6,7 @@ starts in a new interpreter is tried by tests/cli/test_program and by the demo.
 
 import multiprocessing
 import os
+import signal
 import sys
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -47,6 +48,7 @@ def _become(
         os.dup2(log.fileno(), sys.stderr.fileno())
     with stdout:
         os.dup2(stdout.fileno(), sys.stdout.fileno())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
