@@ -85,7 +85,9 @@ class ProcessStage:
             stderr=self.folder / "gateway.log",
         )
         assert await asyncio.to_thread(stdout.poll, START_SECONDS_MAX), self.log()
-        line = os.read(stdout.fileno(), LINE_BYTES_MAX)
+        # Unbuffered, and to its end: a line and what ends it may be written one after the other.
+        with open(stdout.fileno(), "rb", buffering=0, closefd=False) as lines:
+            line = await asyncio.to_thread(lines.readline, LINE_BYTES_MAX)
         found = re.search(rb"listening on http://[^:]+:(\d+)/v1", line)
         assert found is not None, self.log()
         self.started.append(GatewayProcess(process=process, stdout=stdout, port=int(found[1])))
