@@ -10,9 +10,10 @@ import pytest
 from coverage import Coverage
 from hypothesis import settings
 
-# A machine that is busy with other tests is no reason to fail one.
-settings.register_profile("gateway", deadline=None)
-settings.load_profile("gateway")
+# A machine that is busy with other tests is no reason to fail one. The short forms try the same
+# examples each time, so that a change is judged by itself; --long goes looking for new ones.
+settings.register_profile("short", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None)
 
 
 @pytest.fixture
@@ -33,10 +34,12 @@ def full_speed() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure the tests' own processes: what they start runs at its own speed, and is told by them.
+    """Choose the examples, and measure the tests' own processes.
 
-    Without workers the variable is not in use yet.
+    What they start runs at its own speed, and is told by them. Without workers the variable is not
+    in use yet.
     """
+    settings.load_profile("long" if config.getoption("--long") else "short")
     if hasattr(config, "workerinput"):
         os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 

@@ -83,6 +83,12 @@ def image_prices(rows: list[ImageRow], *, where: str, scale: Scale) -> tuple[Ima
     return tuple(prices)
 
 
+def check_fees(tools: dict[str, str], *, where: str) -> None:
+    """Refuses fees that cannot be, also where no card has them. Raises PriceFileInvalid."""
+    for _ in _fees(tools, _Place(where=where, times=_ONE)):
+        pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
     """Where in a file a price stands, what it is multiplied by, and which were rounded there."""

@@ -25,7 +25,7 @@ _MODEL: Table = {**_LIMITS, "long_context_above_tokens": 1, "prices": [_ROW]}
 _FILE: Table = {"as_of": "2026-01-01"}
 _NESTED = ("tools", "windows", "unpriced", "images")
 
-_PLACE = re.compile(r"^-: ((models|images)\.\S+: )?")
+_PLACE = re.compile(r"^-: ((models|images|tools)\.\S+: )?")
 _PATH = re.compile(r" - at `[^`]*`")
 _KEY = re.compile(r"prices\[\d+\]\.(\w+)")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")

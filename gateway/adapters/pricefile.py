@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.adapters.price_cards import Scale, image_prices, model_cards
+from gateway.adapters.price_cards import Scale, check_fees, image_prices, model_cards
 from gateway.adapters.price_format import File, PriceFileInvalid, converted
 from gateway.core.layers import FILE, version_of
 from gateway.core.price_book import ImagePrice, PriceBook
@@ -118,6 +118,7 @@ class _Layers:
         self._unpriced: dict[str, str] = {}
 
     def add(self, file: File, *, where: str, version: str, scale: Scale) -> None:
+        check_fees(file.tools, where=f"{where}: tools")
         reasons = file.unpriced
         if isinstance(reasons, list):
             reasons = dict.fromkeys(reasons, "its price is not known")

@@ -161,6 +161,12 @@ def test_odd_shapes(own: Path, text: str, places: list[str]) -> None:
     assert [place for _, place, _ in told(own, text)] == places
 
 
+def test_a_fee_that_cannot_be_stops_a_start_without_a_model(own: Path) -> None:
+    assert [one[:2] for one in told(own, HEAD + '[tools]\nchess = "1"\n')] == [(3, "tools.chess")]
+    with pytest.raises(PriceFileInvalid, match=r"tools\.chess: no such fee"):
+        load_prices(own)
+
+
 TRIED = (HEAD + OWN + ROW + WRONG.replace("as_of", "x")).splitlines()
 
 
