@@ -1,5 +1,5 @@
 PIN = uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock"
-LOCK = $(PIN) pyproject.toml --extra demo --extra redis
+LOCK = $(PIN) pyproject.toml --extra demo --extra otel --extra redis
 demo test:
 	python3 gw $@
 lock:  # needs uv; the runtime with its extras, the same with the checks, and what the checks' clients are written with

@@ -17,7 +17,7 @@ RUNTIME = (ROOT / "requirements.lock").read_text()
 CHECKS = (ROOT / "tests" / "requirements.lock").read_text()
 CLIENTS = (ROOT / "tests" / "clients" / "requirements.lock").read_text()
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-WANTED = [*PROJECT["project"]["dependencies"], *EXTRAS["demo"], *EXTRAS["redis"]]
+WANTED = [*PROJECT["project"]["dependencies"], *EXTRAS["demo"], *EXTRAS["otel"], *EXTRAS["redis"]]
 HASHES = r"(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
 PIN = re.compile(rf"^([\w.-]+)==(\S+)[^\n]*\\\n{HASHES}", re.MULTILINE)
 
