@@ -206,7 +206,7 @@ def test_no_front_gives_up_before_the_gateway_does_or_keeps_what_passes() -> Non
     assert seconds(kept) < settings.limits.keep_alive_seconds
     assert seconds(nginx_value("proxy_read_timeout")) > waits
     assert seconds(nginx_value("keepalive_timeout")) < settings.limits.keep_alive_seconds
-    # What it reads ahead of a slow client it would keep on its disk; events pass at once either way.
+    # What it read ahead of a slow client it would keep on its disk; events pass at once anyway.
     assert nginx_value("proxy_buffering") == nginx_value("gzip") == "off"
     size = nginx_value("client_max_body_size")
     assert int(size.removesuffix("m")) * 1024 * 1024 == settings.limits.request_bytes_max
