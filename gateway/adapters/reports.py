@@ -1,4 +1,4 @@
-"""What the ledger says: entries, usage, totals, for the command line, metrics and the console.
+"""What the ledger says: entries and usage, for the command line and the console.
 
 Reads only, each in one transaction, and every sum is exact: many rows are summed as quotient and
 remainder and joined here, because SQLite's own sum fails beyond 64 bits. A tenant's path stands for
@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,8 +29,6 @@ from gateway.adapters import schema
 from gateway.adapters.rows import lines_from_text
 from gateway.adapters.tagged import TAG, tagged_usage
 from gateway.core.cost import CostLine
-
-Window = Literal["today", "month"]
 
 ROWS_MAX = 100
 _SPLIT = 10**9
@@ -169,21 +167,6 @@ def usage(
     with engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
     return [_usage(row, by) for row in rows if row["requests_quotient"] is not None]
-
-
-def cost_totals(engine: Engine, now_us: int) -> dict[tuple[str, Window], int]:
-    """Every tenant's own cost today and this month, in UTC, zero where there was none."""
-    now = datetime.fromtimestamp(now_us // 1_000_000, tz=UTC)
-    midnight = now.replace(hour=0, minute=0, second=0)
-    begins: dict[Window, datetime] = {"today": midnight, "month": midnight.replace(day=1)}
-    with engine.connect() as connection:
-        paths = connection.scalars(select(schema.tenant.c.path)).all()
-    totals = {(path, window): 0 for path in paths for window in begins}
-    for window, begin in begins.items():
-        since_us = int(begin.timestamp()) * 1_000_000
-        for row in usage(engine, by=("tenant",), since_us=since_us):
-            totals[str(row.tenant), window] = row.cost_pusd
-    return totals
 
 
 def _group(table: FromClause, group: str) -> Label[Any]:

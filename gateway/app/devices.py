@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from gateway import __version__
 from gateway.adapters.budgets import Budgets
 from gateway.adapters.changes import News
+from gateway.adapters.cost_totals import CostTotals
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.pricefile import load_prices
-from gateway.adapters.reports import cost_totals
 from gateway.adapters.rules import RulesCache
 from gateway.adapters.tenants import Tenants
 from gateway.adapters.upstream import Timeouts, Upstream, transport_for
@@ -30,14 +30,10 @@ def now_us() -> int:
 
 
 def metrics_for(settings: Settings, engine: Engine, share: Share | None) -> Metrics:
-    def totals() -> dict[tuple[str, str], int]:
-        found = cost_totals(engine, now_us())
-        return {(tenant, window): cost_pusd for (tenant, window), cost_pusd in found.items()}
-
     return Metrics(
         version=__version__,
         tenants_max=settings.limits.tenants_labelled_max,
-        totals=totals,
+        totals=CostTotals(engine=engine, now_us=now_us),
         standings=Budgets(engine=engine, now_us=now_us).list_budgets,
         share=share,
     )
