@@ -2,7 +2,7 @@
 """The board of the ledger itself, in SQL: every figure is the books' own, to the picodollar.
 
 The hour is what the ledger adds up by, so whole hours count: those that the chosen time touches.
-All statements but those marked in `POSTGRESQL_ONLY` say the same to SQLite.
+The same statements run on SQLite, but for those that say "PostgreSQL only".
 """
 
 from drawing import Panel
@@ -17,7 +17,6 @@ PRICED = "COALESCE(priced_model, 'other')"
 POSTED = f"{SINCE} AND {UNTIL} AND {TENANT} AND {PRICED} IN (${{model:sqlstring}})"
 MODELS = f"SELECT DISTINCT model FROM usage_hour WHERE {HOURS} ORDER BY model"
 TENANTS = "SELECT path FROM tenant ORDER BY path"
-POSTGRESQL_ONLY = ("Cost by meter", "What the cache saved")
 FIGURES = {"requests": "short", "tokens": "short", "cached share": SHARE, "USD per 1,000": USD}
 
 
