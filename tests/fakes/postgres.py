@@ -191,6 +191,10 @@ def _template() -> str:
     engine = open_engine(address(server_url(), name))
     schema.metadata.create_all(engine)
     engine.dispose()
+    administer(
+        make_url(address(server_url(), name)),
+        "CREATE TABLE entry_default PARTITION OF entry DEFAULT",
+    )
     atexit.register(administer, server_url(), f"DROP DATABASE IF EXISTS {name}")
     return name
 
