@@ -87,7 +87,7 @@ class Policies:
         """
         with reading(self._engine) as connection:
             subjects = subjects_on_path(connection, subject)
-            policies = _read(connection, subjects)
+            policies = policies_in(connection, subjects)
         return [Level(subject=one, policy=policies[one]) for one in subjects if one in policies]
 
     def _write(self, connection: Connection, subject: str, policy: Policy) -> None:
@@ -153,11 +153,13 @@ def subjects_on_path(connection: Connection, subject: str) -> list[str]:
     return [*ancestry(owner.tenant), *([subject] if owner.is_key else [])]
 
 
-def _read(connection: Connection, subjects: Sequence[str]) -> dict[str, Policy]:
+def policies_in(connection: Connection, subjects: Sequence[str] | None = None) -> dict[str, Policy]:
+    """What is said of tenants and keys, or of some. ValueError: this version cannot read one."""
     table = schema.policy.c
-    rows = connection.execute(
-        select(table.subject, table.document).where(table.subject.in_(subjects))
-    )
+    query = select(table.subject, table.document)
+    if subjects is not None:
+        query = query.where(table.subject.in_(subjects))
+    rows = connection.execute(query)
     return {row.subject: _readable(row.subject, row.document) for row in rows}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
@@ -16,8 +17,9 @@ from gateway import __version__
 from gateway.app.admin import ledger, limits, prices, tenants
 from gateway.app.admin.desk import GRANT
 from gateway.app.admin.office import Office
-from gateway.app.admin.problems import RESPONSES, answer_problems, problem_of
+from gateway.app.admin.problems import RESPONSES, Problem, answer_problems, problem_of
 from gateway.app.bodies import Bodies, ClientGone, Receive
+from gateway.app.health import ADMIN
 from gateway.app.proxy import Scope
 from gateway.app.relay import Send
 from gateway.core.errors import BodyTooLarge, GatewayError
@@ -106,6 +108,7 @@ def _application(office: Office) -> FastAPI:
         version=__version__,
         summary="What the command line does, over HTTP.",
         docs_url=None,
+        openapi_url=None,  # served below, as a route that says who may pass
         redoc_url=None,
         redirect_slashes=False,
         responses=RESPONSES,
@@ -116,4 +119,9 @@ def _application(office: Office) -> FastAPI:
     for one in (tenants, limits, prices, ledger):
         app.include_router(one.router)
     answer_problems(app)
+
+    @app.get("/openapi.json", tags=[ADMIN], include_in_schema=False)
+    async def description() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     return app
