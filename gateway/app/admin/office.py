@@ -60,14 +60,12 @@ class Office:
         door: Door,
         files: PriceBook,
         given: Tenants,
-        seconds_max: float = ANSWER_SECONDS_MAX,
     ) -> None:
         self.engine = engine
         self.now_us = now_us
         self.files = files  # the price book as files have it
         self.given = given  # to each new tenant
         self._door = door
-        self._seconds_max = seconds_max
         self._tokens = AdminTokens(engine=engine, now_us=now_us)
         self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="admin")
 
@@ -78,7 +76,7 @@ class Office:
         """
         work = partial(what, *words, **named)
         try:
-            async with asyncio.timeout(self._seconds_max):
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TimeoutError:
             raise LedgerUnavailable(
