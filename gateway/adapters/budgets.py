@@ -4,7 +4,6 @@ Not here: which budgets a request counts against (`legs`), or what they come to 
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypedDict
@@ -21,14 +20,10 @@ from gateway.adapters.legs import budget_from
 from gateway.adapters.policies import Owner, owner_of, subjects_on_path
 from gateway.adapters.standings import Standing, standings
 from gateway.adapters.views import limit_facts
-from gateway.core.budget import LIMIT_PUSD_MAX, Account, Budget, budget_name
-from gateway.core.money import PUSD_PER_USD
-from gateway.core.period import known_zone, period_at
+from gateway.core.budget import Account, Budget, budget_name, checked_budget
 from gateway.core.tenant import ancestry
 
 _KEY_DEPTH = 9  # below every tenant
-_THRESHOLD_PCT_MAX = 1_000
-_NAME = re.compile(r"[^\s,=+]{1,256}\Z")
 
 
 class Given(TypedDict, total=False):
@@ -73,7 +68,7 @@ class Budgets:
             now_us = self._database_us(connection)
             before = _find(connection, subject, period, names)
             changed = before or _new(_new_id(owner), subject, period, names, given)
-            budget = _checked(replace(changed, **given))
+            budget = checked_budget(replace(changed, **given))
             _write(connection, budget, now_us)
             _bring_to_date(connection, budget, now_us)
             self._record(connection, "budget.set", owner, before, budget)
@@ -193,18 +188,6 @@ def _find(
 
 def _models_text(models: Sequence[str] | None) -> str | None:
     return None if models is None else json.dumps(models)
-
-
-def _checked(budget: Budget) -> Budget:
-    if not 0 <= budget.limit_pusd <= LIMIT_PUSD_MAX:
-        usd = LIMIT_PUSD_MAX // PUSD_PER_USD
-        raise ValueError(f"a budget's limit is from 0 to {usd:,} USD a period")
-    if budget.models is not None and not (budget.models and all(map(_NAME.match, budget.models))):
-        raise ValueError("a budget's models are names without spaces, as gpt-5,gpt-5-mini")
-    if any(not 1 <= percent <= _THRESHOLD_PCT_MAX for percent in budget.thresholds_pct):
-        raise ValueError(f"a threshold is from 1 to {_THRESHOLD_PCT_MAX} percent of the limit")
-    period_at(budget.period, known_zone(budget.zone), 0)
-    return replace(budget, thresholds_pct=tuple(sorted({*budget.thresholds_pct})))
 
 
 def _write(connection: Connection, budget: Budget, now_us: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from gateway.app.admin.problems import problem_of
+from gateway.app.problems import problem_of
 from gateway.core.errors import GatewayError, NotFound, Unauthorized, UpgradeRequired
 
 REQUEST_ID = b"x-gateway-request-id"

@@ -3,19 +3,19 @@
 Not here: reading the file, or what it takes to get there (`plan`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
-from gateway.core.budget import LIMIT_PUSD_MAX, budget_name
-from gateway.core.money import PUSD_PER_USD, pusd_from_usd
-from gateway.core.period import known_zone
+from gateway.core.budget import Budget, budget_name, checked_budget
+from gateway.core.money import pusd_from_usd
 from gateway.core.policy import Name, policy_from, said_by
 from gateway.core.tenant import tenant_path
 
 Facts = Mapping[str, object]
+DEFAULT_ZONE = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def _budgets(subject: str, told: Sequence[_Budget] | None) -> tuple[BudgetWanted
     if told is None:
         return None
     try:
-        budgets = tuple(_checked(told))
+        budgets = tuple(_checked(subject, one) for one in told)
     except ValueError as refused:
         raise ValueError(f"a budget of {subject}: {refused}") from None
     names = [budget.name for budget in budgets]
@@ -119,16 +119,25 @@ def _budgets(subject: str, told: Sequence[_Budget] | None) -> tuple[BudgetWanted
     return budgets
 
 
-def _checked(told: Sequence[_Budget]) -> Iterator[BudgetWanted]:
-    for one in told:
-        limit_pusd = pusd_from_usd(one.limit_usd)
-        if limit_pusd > LIMIT_PUSD_MAX:
-            raise ValueError(f"its limit is above {LIMIT_PUSD_MAX // PUSD_PER_USD:,} USD")
-        yield BudgetWanted(
+def _checked(subject: str, one: _Budget) -> BudgetWanted:
+    """Each as it would be if it were new."""
+    checked = checked_budget(
+        Budget(
+            id="",
+            subject=subject,
             period=one.period,
+            zone=one.tz or DEFAULT_ZONE,
+            is_hard=one.hard is not False,
+            limit_pusd=pusd_from_usd(one.limit_usd),
             models=None if one.models is None else tuple(sorted({*one.models})),
-            limit_pusd=limit_pusd,
-            zone=None if one.tz is None else known_zone(one.tz),
-            is_hard=one.hard,
-            thresholds_pct=None if one.thresholds is None else tuple(sorted({*one.thresholds})),
+            thresholds_pct=tuple(one.thresholds or ()),
         )
+    )
+    return BudgetWanted(
+        period=checked.period,
+        models=checked.models,
+        limit_pusd=checked.limit_pusd,
+        zone=None if one.tz is None else checked.zone,
+        is_hard=one.hard,
+        thresholds_pct=None if one.thresholds is None else checked.thresholds_pct,
+    )

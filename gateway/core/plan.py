@@ -9,14 +9,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.core.blueprint import BudgetWanted, Facts, Wanted
+from gateway.core.blueprint import DEFAULT_ZONE, BudgetWanted, Facts, Wanted
 from gateway.core.budget import SPANS, THRESHOLDS_PCT, Budget
 from gateway.core.money import to_usd
 from gateway.core.tenant import ancestry
 
 NONE: Facts = {}
 _SAID = ("limit_pusd", "zone", "is_hard", "thresholds_pct")  # of a budget, by a file
-DEFAULT_ZONE = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

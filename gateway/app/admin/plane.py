@@ -17,9 +17,9 @@ from gateway import __version__
 from gateway.app.admin import ledger, limits, prices, tenants
 from gateway.app.admin.desk import GRANT
 from gateway.app.admin.office import Office
-from gateway.app.admin.problems import RESPONSES, Problem, answer_problems, problem_of
 from gateway.app.bodies import Bodies, ClientGone, Receive
 from gateway.app.health import ADMIN
+from gateway.app.problems import RESPONSES, Problem, answer_problems, problem_of
 from gateway.app.proxy import Scope
 from gateway.app.relay import Send
 from gateway.core.errors import BodyTooLarge, GatewayError
