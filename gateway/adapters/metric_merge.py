@@ -6,7 +6,6 @@ numbers. Not here: the files' lives (`metric_files`), or their text (`metric_tex
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -135,19 +134,20 @@ class _File:
     """One file: which of its numbers is whose."""
 
     def __init__(self) -> None:
-        self._inode = 0
+        self._forget()
+
+    def _forget(self) -> None:
         self._known_bytes = _BEGIN_BYTES
         self._numbers: list[tuple[int, Cell]] = []  # the value; when it was set stands behind it
 
     def read(self, path: Path, place: Callable[[str], Cell | None]) -> None:
         """Fold its numbers into their cells."""
         with path.open("rb") as opened:
-            inode = os.fstat(opened.fileno()).st_ino
             begin = opened.read(_BEGIN_BYTES)
-            used = _length(begin)[0]
-            data = begin + opened.read(used - _BEGIN_BYTES)
-        if inode != self._inode:  # a successor's, who began anew
-            self._inode, self._known_bytes, self._numbers = inode, _BEGIN_BYTES, []
+            used = _length(begin)[0] if len(begin) == _BEGIN_BYTES else 0
+            data = begin + opened.read(used - _BEGIN_BYTES) if used else b""
+        if path.name.startswith(_REPLACED):
+            self._forget()
         self._learn(data, place)
         fold = _FOLDS.get(path.name.rpartition("_")[0], Cell.add)
         words = memoryview(data).cast("d")
@@ -167,4 +167,6 @@ class _File:
         self._known_bytes = at
 
 
+# A successor begins these anew. They are small; all others only grow.
+_REPLACED = "gauge_live"
 _FOLDS = {"gauge_max": Cell.raise_to, "gauge_mostrecent": Cell.renew}

@@ -70,6 +70,16 @@ def test_a_successor_begins_its_files_anew() -> None:
         assert reader.series() == by_library(folder)
 
 
+def test_a_file_that_is_being_made_says_nothing_yet() -> None:
+    with processes(1) as (folder, _):
+        (folder / "counter_8.db").touch()
+        (folder / "counter_9.db").write_bytes(bytes(1 << 16))
+        found = Reader(folder).series()
+        for path in ("counter_8.db", "counter_9.db"):
+            (folder / path).unlink()
+        assert found == by_library(folder)
+
+
 def test_what_nobody_knows_is_left_out() -> None:
     with processes(1) as (folder, _):
         (folder / "counter_9.db").write_bytes(
