@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from struct import pack
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from gateway.adapters.metric_files import Share
 from gateway.adapters.metric_merge import Merged
 from gateway.adapters.metric_text import Text
 from gateway.adapters.metrics import Metrics
-from tests.adapters.test_metric_files import MOVES, process, processes
+from tests.adapters.test_metric_files import MOVES, processes
 
 
 def series(text: str) -> list[str]:
@@ -58,15 +59,14 @@ def test_it_is_what_the_library_reads(
 
 
 def test_a_successor_begins_its_files_anew() -> None:
-    with processes(2) as (folder, (one, other)):
-        reader = Reader(folder)
-        one.active("stream", 1)
-        other.active("whole", 2)
-        assert reader.series() == by_library(folder)
-        Share(folder=folder, number=1).end()
-        assert reader.series() == by_library(folder)
-        successor = process(folder, 1)
-        successor.active("draining", 3)
+    with processes(1) as (folder, _):
+        reader, file = Reader(folder), folder / "gauge_livesum_9.db"
+        for kind, value in (("stream", 1.0), ("whole", 2.0)):
+            labels = '{"kind": "' + kind + '"}'
+            key = f'["gateway_active_requests", "gateway_active_requests", {labels}, "help"]'
+            file.write_bytes(written(key, value))
+            assert reader.series() == by_library(folder)
+        Share(folder=folder, number=9).end()
         assert reader.series() == by_library(folder)
 
 
@@ -88,9 +88,9 @@ def test_what_nobody_knows_is_left_out() -> None:
         assert not any("of_old" in line for line in Reader(folder).series())
 
 
-def written(key: str) -> bytes:
+def written(key: str, value: float = 0.0) -> bytes:
     """A file with one name and its number, as the library writes it."""
     padded = key.encode() + b" " * (8 - (len(key) + 4) % 8)
     length = len(key.encode()).to_bytes(4, "little")
     used = 8 + 4 + len(padded) + 16
-    return used.to_bytes(4, "little") + bytes(4) + length + padded + bytes(16)
+    return used.to_bytes(4, "little") + bytes(4) + length + padded + pack("dd", value, 0.0)
