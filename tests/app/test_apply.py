@@ -52,7 +52,7 @@ def plan(engine: Engine, file: dict[str, Any], *, prune: bool = False) -> list[s
     return [step.words for step in steps]
 
 
-def state(engine: Engine) -> dict[str, Any]:
+def state(engine: Engine) -> dict[str, dict[str, Any]]:
     """All that a file can speak of, as it is."""
     policies = Policies(engine=engine, now_us=now_us)
     budgets = Budgets(engine=engine, now_us=now_us).list_budgets()
@@ -91,9 +91,14 @@ budget = st.fixed_dictionaries(
         "thresholds": st.lists(st.integers(1, 1_000), max_size=3),
     },
 )
-budgets = st.lists(
-    budget, max_size=3, unique_by=lambda one: (one["period"], *sorted(one.get("models", "-")))
-)
+
+
+def name(one: Any) -> tuple[str, ...]:
+    """What tells budgets of one tenant apart."""
+    return one["period"], *sorted(one.get("models", "-"))
+
+
+budgets = st.lists(budget, max_size=3, unique_by=name)
 files = st.fixed_dictionaries(
     {
         "tenants": st.dictionaries(

@@ -19,6 +19,7 @@ from schemathesis.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.core.result import Ok
 
 from gateway.app.admin.plane import BODY_BYTES_MAX
 from tests.app.admin.scene import ROOT_TOKEN, Scene
@@ -37,6 +38,7 @@ def explore(url: str, description: dict[str, Any], token: str, examples_max: int
     count = 0
     with requests.Session() as session:
         for operation in schema.get_all_operations():
+            assert isinstance(operation, Ok)
             known = operation.ok()
             cases = st.one_of(
                 known.as_strategy(schemathesis.GenerationMode.POSITIVE),
@@ -47,7 +49,7 @@ def explore(url: str, description: dict[str, Any], token: str, examples_max: int
                 max_examples=examples_max, suppress_health_check=list(HealthCheck), database=None
             )
             @given(case=cases)
-            def run(case: schemathesis.Case) -> None:
+            def run(case: schemathesis.Case[Any]) -> None:
                 headers = {"authorization": f"Bearer {token}"}
                 told = case.call(base_url=url, session=session, headers=headers)
                 case.validate_response(told, checks=CHECKS)
