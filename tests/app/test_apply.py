@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, event
 
@@ -109,7 +109,16 @@ files = st.fixed_dictionaries(
 )
 
 
+def aliased(*names: str) -> dict[str, Any]:
+    return {"tenants": {"acme": {"policy": {"aliases": dict.fromkeys(names, "o3")}}}}
+
+
+BOTH, ONE = aliased("a", "b"), aliased("a")  # aliases are added to, so to have fewer takes more
+
+
 @settings(max_examples=30)
+@example(before=BOTH, file=ONE, prune=False)
+@example(before=BOTH, file=ONE, prune=True)
 @given(before=files, file=files, prune=st.booleans())
 def test_twice_is_once(before: dict[str, Any], file: dict[str, Any], prune: bool) -> None:
     with fresh() as engine:
@@ -123,6 +132,7 @@ def test_twice_is_once(before: dict[str, Any], file: dict[str, Any], prune: bool
 
 
 @settings(max_examples=30)
+@example(before=BOTH, file=ONE)
 @given(before=files, file=files)
 def test_what_was_there_before_does_not_matter_to_who_prunes(
     before: dict[str, Any], file: dict[str, Any]
