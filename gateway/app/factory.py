@@ -119,6 +119,8 @@ async def living(parts: Parts) -> AsyncIterator[None]:
         await parts.upstream.aclose()
         await parts.minutes.aclose()
         await parts.notifier.aclose()
+        if parts.traces is not None:
+            await parts.traces.aclose()
         parts.owner.release()
         parts.engine.dispose()
 
