@@ -229,7 +229,11 @@ def _text(month: Month) -> str:
 
 
 def _named(match: re.Match[str]) -> Part:
-    since = match["since"] and Month.read(match["since"].replace("_", "-"))
-    if match["until"] is None:
-        return of_month(since)
-    return Part(Month.read(match["until"].replace("_", "-")), since or None)
+    since, until = (
+        Month.read(said.replace("_", "-")) if said else None
+        for said in match.group("since", "until")
+    )
+    if until is not None:
+        return Part(until, since)
+    assert since is not None  # the table itself is no part of its own
+    return of_month(since)
