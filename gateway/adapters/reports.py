@@ -1,4 +1,4 @@
-"""What the ledger says: entries, usage, totals, for the command line, metrics and the console.
+"""What the ledger says: entries and usage, for the command line and the console.
 
 Reads only, each in one transaction, and every sum is exact: SQLite sums many rows as quotient and
 remainder, joined here, because its own sum fails beyond 64 bits. A tenant's path stands for
@@ -6,10 +6,10 @@ itself and all below it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,11 +30,10 @@ from gateway.adapters.rows import lines_from_text
 from gateway.adapters.tagged import TAG, tagged_usage
 from gateway.core.cost import CostLine
 
-Window = Literal["today", "month"]
-
 ROWS_MAX = 100
 _SPLIT = 10**9
 _REMAINDER = "_remainder"
+_MODELS = ("model", "served_model", "priced_model")
 _HOURS_PER_DAY = 24
 _DAY_SECONDS = 86_400
 _SUMS = (
@@ -103,6 +102,20 @@ class UsageRow:
     unpriced: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """Of which entries. What is None does not matter."""
+
+    until_us: int | None = None
+    key_id: str | None = None
+    model: str | None = None  # as asked for, as served, or as priced
+    outcome: str | None = None
+    basis: str | None = None
+
+
+ALL = EntryFilter()
+
+
 def entries(
     engine: Engine,
     *,
@@ -110,6 +123,7 @@ def entries(
     since_us: int | None = None,
     limit: int = ROWS_MAX,
     before: tuple[int, str] | None = None,
+    only: EntryFilter = ALL,
 ) -> list[EntryRow]:
     """Entries, newest first. The next page is `before` the last row's created_at_us and id."""
     table = schema.entry.c
@@ -118,12 +132,24 @@ def entries(
         query = query.where(is_within(table.tenant, tenant))
     if since_us is not None:
         query = query.where(table.created_at_us >= since_us)
+    query = query.where(*_only(only))
     if before is not None:
         at_us, request_id = before
         same = and_(table.created_at_us == at_us, table.request_id < request_id)
         query = query.where(or_(table.created_at_us < at_us, same))
     with engine.connect() as connection:
         return [_entry(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def _only(only: EntryFilter) -> Iterator[ColumnElement[bool]]:
+    table = schema.entry.c
+    if only.until_us is not None:
+        yield table.created_at_us < only.until_us
+    for name in ("key_id", "outcome", "basis"):
+        if (wanted := getattr(only, name)) is not None:
+            yield table[name] == wanted
+    if only.model is not None:
+        yield or_(*(table[name] == only.model for name in _MODELS))
 
 
 def entry(engine: Engine, request_or_response_id: str) -> EntryRow | None:
@@ -171,21 +197,6 @@ def usage(
     with engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
     return [_usage(row, by) for row in rows if row["requests"] is not None]
-
-
-def cost_totals(engine: Engine, now_us: int) -> dict[tuple[str, Window], int]:
-    """Every tenant's own cost today and this month, in UTC, zero where there was none."""
-    now = datetime.fromtimestamp(now_us // 1_000_000, tz=UTC)
-    midnight = now.replace(hour=0, minute=0, second=0)
-    begins: dict[Window, datetime] = {"today": midnight, "month": midnight.replace(day=1)}
-    with engine.connect() as connection:
-        paths = connection.scalars(select(schema.tenant.c.path)).all()
-    totals = {(path, window): 0 for path in paths for window in begins}
-    for window, begin in begins.items():
-        since_us = int(begin.timestamp()) * 1_000_000
-        for row in usage(engine, by=("tenant",), since_us=since_us):
-            totals[str(row.tenant), window] = row.cost_pusd
-    return totals
 
 
 def _group(table: FromClause, group: str) -> Label[Any]:

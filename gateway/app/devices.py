@@ -9,20 +9,22 @@ from sqlalchemy import Engine
 from gateway import __version__
 from gateway.adapters.budgets import Budgets
 from gateway.adapters.changes import News
+from gateway.adapters.cost_totals import CostTotals
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.pricefile import load_prices
-from gateway.adapters.reports import cost_totals
 from gateway.adapters.rules import RulesCache
 from gateway.adapters.tenants import Tenants
 from gateway.adapters.upstream import Timeouts, Upstream, transport_for
+from gateway.app.admin.office import Door, Office
 from gateway.app.attempts import FailedAttempts
 from gateway.app.auth import Authenticator
 from gateway.config.secret import CurrentSecret
 from gateway.config.settings import Settings
-from gateway.core.address import networks
+from gateway.core.address import is_loopback, networks
+from gateway.core.price_book import PriceBook
 
 if TYPE_CHECKING:  # what it stands on is an extra, and costs memory where nobody has set it
     from gateway.adapters.traces import Traces
@@ -38,14 +40,10 @@ def now_us() -> int:
 
 
 def metrics_for(settings: Settings, engine: Engine, share: Share | None) -> Metrics:
-    def totals() -> dict[tuple[str, str], int]:
-        found = cost_totals(engine, now_us())
-        return {(tenant, window): cost_pusd for (tenant, window), cost_pusd in found.items()}
-
     return Metrics(
         version=__version__,
         tenants_max=settings.limits.tenants_labelled_max,
-        totals=totals,
+        totals=CostTotals(engine=engine, now_us=now_us),
         standings=Budgets(engine=engine, now_us=now_us).list_budgets,
         share=share,
     )
@@ -76,6 +74,24 @@ def authenticator_for(settings: Settings, tenants: Tenants) -> Authenticator:
         trusted=networks(chosen.trusted_proxies),
     )
     return Authenticator(tenants=tenants, attempts=attempts)
+
+
+def office_for(
+    settings: Settings,
+    engine: Engine,
+    *,
+    now_us: Callable[[], int],
+    files: PriceBook,
+    root_token: CurrentSecret,
+) -> Office:
+    """What the admin API needs. `files`: the price book without what the database says."""
+    chosen = settings.ingress
+    attempts = FailedAttempts(
+        per_minute_max=chosen.failed_attempts_max,
+        trusted=networks(chosen.trusted_proxies),
+    )
+    door = Door(root_token=root_token, is_local=is_loopback(settings.host), attempts=attempts)
+    return Office(engine=engine, now_us=now_us, door=door, files=files, given=settings.tenants)
 
 
 def ledger_for(
