@@ -105,13 +105,18 @@ def _version(program: str, word: str) -> str | None:
     return (said.stdout + said.stderr).strip().splitlines()[0]
 
 
+def measured_on(on: dict[str, Any], *, windows: int, seconds: float) -> str:
+    """The sentence below a table."""
+    return (
+        f"{on['date']}; {on['processor']}, {on['cores']} cores, {on['system']}, "
+        f"Python {on['python']}; medians of {windows} windows of {seconds:g} s; "
+        f"load average {on['load_average_before']:.1f} before."
+    )
+
+
 def told(compared: Compared, on: dict[str, Any]) -> str:
     """The table with what it was measured on, and what is missing from it."""
-    measured = (
-        f"{on['date']}; {on['processor']}, {on['cores']} cores, {on['system']}, "
-        f"Python {on['python']}; medians of {compared.extent.windows} windows of "
-        f"{compared.extent.seconds:g} s; load average {on['load_average_before']:.1f} before."
-    )
+    measured = measured_on(on, windows=compared.extent.windows, seconds=compared.extent.seconds)
     lines = [table(compared), "", measured]
     if OVERLOADED in lines[0]:
         lines.append("† It could not keep the streams' pace: its figures are of an overload.")
