@@ -10,7 +10,7 @@ from bench.processes import NotHere
 from bench.report import machine, put, told
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLE = ROOT / "docs" / "benchmark.md"
+PAGES = ((ROOT / "docs" / "benchmark.md", "comparison"), (ROOT / "README.md", "bench"))
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
@@ -20,7 +20,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=usual.seconds, help="of a window")
     parser.add_argument("--litellm", default="litellm", help="its program, to be measured too")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="all figures")
-    parser.add_argument("--update-docs", action="store_true", help=f"put the table into {TABLE}")
+    parser.add_argument("--update-docs", action="store_true", help="put the table into the pages")
     return parser.parse_args(words)
 
 
@@ -37,7 +37,8 @@ def main(words: list[str] | None = None) -> int:
     text = told(compared, on)
     print(text)
     if options.update_docs:
-        put(text, TABLE, name="comparison")
+        for page, name in PAGES:
+            put(text, page, name=name)
     return 1 if compared.errors() else 0
 
 

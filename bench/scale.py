@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from bench.plot import line_plot
 from bench.population import add_entries, add_keys, add_tenants
-from bench.processes import NotHere, compiled
+from bench.processes import NotHere, compiled, weigh
 from bench.report import MEBIBYTE, machine, measured_on, put
 from bench.systems import System, gateway, provisioned, upstream
 from bench.workloads import WHOLE, Clients, Window, Workload, paced
@@ -75,7 +75,7 @@ class Bench:
         `is_used`: it wants an entry that is there already.
         """
         with ExitStack() as running:
-            systems, started_seconds = {}, {}
+            systems, starts = {}, {}
             for number in numbers:
                 place = self.folder / f"{name}-{number}"
                 key = self._made(place, is_used=is_used)
@@ -86,12 +86,11 @@ class Bench:
                 systems[number] = running.enter_context(
                     gateway(f"{number} {name}", place, self.upstream.port, keys=keys)
                 )
-                started_seconds[number] = time.monotonic() - before
+                starts[number] = _start(systems[number], time.monotonic() - before)
                 self._ask(systems[number], WHOLE, seconds=1 + len(keys) / KEYS_A_SECOND)
             windows = self._in_turns(systems)
         points = {
-            number: {**_figures(found), "started in s": started_seconds[number]}
-            for number, found in windows.items()
+            number: {**_figures(found), **starts[number]} for number, found in windows.items()
         }
         return Growth(name=name, numbers=numbers, points=points)
 
@@ -164,6 +163,12 @@ def _open(number: int, seconds: float) -> Workload:
         ramp_ms=round(ramp_seconds * 1_000),
         warm_seconds=ramp_seconds + 0.5,
     )
+
+
+def _start(system: System, seconds: float) -> Figures:
+    """Until it listened: by the clock, which neighbours slow, and of the processor."""
+    assert system.pid is not None
+    return {"start s": seconds, "start CPU s": weigh(system.pid).cpu_seconds}
 
 
 def _figures(found: list[Window]) -> Figures:
