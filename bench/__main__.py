@@ -19,6 +19,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--windows", type=int, default=usual.windows, help="windows a figure")
     parser.add_argument("--seconds", type=float, default=usual.seconds, help="of a window")
     parser.add_argument("--litellm", default="litellm", help="its program, to be measured too")
+    parser.add_argument(
+        "--postgresql", default="", help="the URL of an empty database, for one more"
+    )
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="all figures")
     parser.add_argument("--update-docs", action="store_true", help="put the table into the pages")
     return parser.parse_args(words)
@@ -29,7 +32,9 @@ def main(words: list[str] | None = None) -> int:
     on = machine()
     extent = Extent(windows=options.windows, seconds=options.seconds)
     try:
-        compared = compare(extent, litellm_program=options.litellm)
+        compared = compare(
+            extent, litellm_program=options.litellm, postgresql_url=options.postgresql
+        )
     except NotHere as why:
         print(f"bench: {why}", file=sys.stderr)
         return 1

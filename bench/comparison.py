@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import NotHere, compiled
-from bench.systems import System, full, light, litellm, nginx, upstream
+from bench.systems import System, full, light, litellm, nginx, on_postgresql, upstream
 from bench.workloads import ALONE, ALONE_STREAMED, WHOLE, Clients, Window, Workload, paced
 
 Windows = dict[tuple[str, str], list[Window]]  # by system and workload
@@ -80,7 +80,8 @@ def compare(
     extent: Extent,
     *,
     litellm_program: str = "litellm",
-    only: Collection[str] = ("nginx", "full", "light", "litellm"),
+    postgresql_url: str = "",
+    only: Collection[str] = ("nginx", "full", "light", "postgresql", "litellm"),
 ) -> Compared:
     """Start all systems that this machine has, and ask them in turns. Raises NotHere."""
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as name, ExitStack() as running:
@@ -91,6 +92,7 @@ def compare(
             "nginx": nginx,
             "full": full,
             "light": light,
+            "postgresql": functools.partial(on_postgresql, postgresql_url),
             "litellm": functools.partial(litellm, litellm_program),
         }
         systems, missing = [direct], []

@@ -22,7 +22,7 @@ from bench.plot import line_plot
 from bench.population import add_entries, add_keys, add_tenants
 from bench.processes import NotHere, compiled, weigh
 from bench.report import MEBIBYTE, machine, measured_on, put
-from bench.systems import System, gateway, provisioned, upstream
+from bench.systems import System, file_url, gateway, provisioned, upstream
 from bench.workloads import WHOLE, Clients, Window, Workload, paced
 from gateway.adapters.database import open_engine
 
@@ -79,7 +79,7 @@ class Bench:
             for number in numbers:
                 place = self.folder / f"{name}-{number}"
                 key = self._made(place, is_used=is_used)
-                engine = open_engine(f"sqlite:///{place / 'gateway.db'}", synchronous="NORMAL")
+                engine = open_engine(file_url(place), synchronous="NORMAL")
                 keys = (key, *fill(engine, number))[-KEYS_ASKED_MAX:]
                 engine.dispose()
                 before = time.monotonic()
@@ -97,7 +97,7 @@ class Bench:
     def _made(self, place: Path, *, is_used: bool) -> str:
         """A new database; its key."""
         place.mkdir()
-        key = provisioned(place, is_budgeted=True)
+        key = provisioned(file_url(place), is_budgeted=True)
         if is_used:
             with gateway("first", place, self.upstream.port, keys=(key,)) as first:
                 self._ask(first, replace(WHOLE, connections=1, warm_seconds=0), seconds=0.1)
@@ -120,7 +120,7 @@ class Bench:
         """Streams that all begin before the window and end after it: what is open costs."""
         place = self.folder / "streams"
         place.mkdir()
-        key = provisioned(place, is_budgeted=True)
+        key = provisioned(file_url(place), is_budgeted=True)
         points = {}
         with gateway("streams", place, self.upstream.port, keys=(key,)) as system:
             for number in numbers:
@@ -143,7 +143,7 @@ class Bench:
             for number in numbers:
                 place = self.folder / f"workers-{number}"
                 place.mkdir()
-                keys = (provisioned(place, is_budgeted=True),)
+                keys = (provisioned(file_url(place), is_budgeted=True),)
                 systems[number] = running.enter_context(
                     gateway(
                         f"{number} workers", place, self.upstream.port, keys=keys, workers=number
@@ -155,7 +155,7 @@ class Bench:
 
 
 def _open(number: int, seconds: float) -> Workload:
-    ramp_seconds = 1 + number / 1_000
+    ramp_seconds = 1 + number / 500
     every_ms = max(1, round(number * 1_000 / EVENTS_PER_SECOND))
     life_seconds = ramp_seconds + seconds + 1
     return replace(
@@ -203,7 +203,7 @@ def measured(bench: Bench, *, only: str | None, is_long: bool) -> Iterator[Growt
     """Each growth that is asked for."""
     entries = (0, 100_000, 1_000_000, *((10_000_000,) if is_long else ()))
     ways: dict[str, Callable[[], Growth]] = {
-        "tenants": lambda: bench.grow("tenants", (1, 100, 1_000, 10_000), add_tenants),
+        "tenants": lambda: bench.grow("tenants", (1, 64, 1_000, 10_000), add_tenants),
         "keys": lambda: bench.grow("keys", (1, 1_000, 10_000, 100_000), add_keys),
         "entries": lambda: bench.grow("entries", entries, _fill_entries, is_used=True),
         "streams": lambda: bench.streams((100, 500, 1_000, 2_500, 5_000)),

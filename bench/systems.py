@@ -92,9 +92,14 @@ def upstream(program: Path, folder: Path) -> Iterator[System]:
         yield System(name="direct", port=said_port(process), pid=None, keys=("none",))
 
 
-def provisioned(folder: Path, *, is_budgeted: bool) -> str:
+def file_url(folder: Path) -> str:
+    """The database that a gateway in `folder` has, where none is named."""
+    return f"sqlite:///{folder / 'gateway.db'}"
+
+
+def provisioned(url: str, *, is_budgeted: bool) -> str:
     """A new database with a tenant, its policy and, on it and its parent, hard budgets: a key."""
-    engine = open_engine(f"sqlite:///{folder / 'gateway.db'}", synchronous="NORMAL")
+    engine = open_engine(url, synchronous="NORMAL")
     upgrade(engine)
     directory = Directory(engine=engine, now_us=now_us)
     directory.create_tenant(TENANT)
@@ -123,11 +128,10 @@ def gateway(
     env = environment(
         GATEWAY_CONFIG=str(folder / "gateway.toml"),
         GATEWAY_STATE_DIR=str(folder),
-        GATEWAY_DATABASE_URL=f"sqlite:///{folder / 'gateway.db'}",
         GATEWAY_UPSTREAM_BASE_URL=f"http://127.0.0.1:{upstream_port}/v1",
         GATEWAY_UPSTREAM_API_KEY="sk-upstream",
         GATEWAY_UPSTREAM_CONNECTIONS_MAX=str(CONNECTIONS_MAX),
-        **(settings or {}),
+        **{"GATEWAY_DATABASE_URL": file_url(folder), **(settings or {})},
     )
     command = (sys.executable, "-m", "gateway", "serve", "--port", "0", "--workers", str(workers))
     core = cores()[1] if workers == 1 else os.sched_getaffinity(0)
@@ -139,7 +143,7 @@ def gateway(
 def full(folder: Path, upstream_port: int) -> Iterator[System]:
     """Everything on: keys, policy, two hard budgets, a ledger that survives a loss of power."""
     folder.mkdir()
-    key = provisioned(folder, is_budgeted=True)
+    key = provisioned(file_url(folder), is_budgeted=True)
     with gateway("gateway, everything on", folder, upstream_port, keys=(key,)) as system:
         yield system
 
@@ -148,9 +152,22 @@ def full(folder: Path, upstream_port: int) -> Iterator[System]:
 def light(folder: Path, upstream_port: int) -> Iterator[System]:
     """The least that can be set: no budgets, `synchronous=NORMAL`. There is no ledger-less mode."""
     folder.mkdir()
-    key = provisioned(folder, is_budgeted=False)
+    key = provisioned(file_url(folder), is_budgeted=False)
     settings = {"GATEWAY_LEDGER_SYNCHRONOUS": "NORMAL"}
     name = "gateway, no budgets, NORMAL"
+    with gateway(name, folder, upstream_port, keys=(key,), settings=settings) as system:
+        yield system
+
+
+@contextmanager
+def on_postgresql(url: str, folder: Path, upstream_port: int) -> Iterator[System]:
+    """Everything on, with a database that is there and empty; its own processes are not weighed."""
+    if not url:
+        raise NotHere("PostgreSQL: no --postgresql URL of an empty database is given")
+    folder.mkdir()
+    key = provisioned(url, is_budgeted=True)
+    settings = {"GATEWAY_DATABASE_URL": url}
+    name = "gateway, everything on, PostgreSQL"
     with gateway(name, folder, upstream_port, keys=(key,), settings=settings) as system:
         yield system
 

@@ -15,7 +15,7 @@ from bench.plot import line_plot
 from bench.population import add_entries, add_keys, add_tenants
 from bench.processes import compiled
 from bench.scale import Growth
-from bench.systems import PARENT, TENANT, gateway, provisioned, upstream
+from bench.systems import PARENT, TENANT, file_url, gateway, provisioned, upstream
 from bench.workloads import WHOLE, Clients
 from gateway.adapters import schema
 from gateway.adapters.budgets import Budgets
@@ -31,8 +31,8 @@ def test_what_is_added_in_bulk_is_served_and_billed(tmp_path: Path) -> None:
         absent("a C compiler is missing")
     clients = Clients(program=compiled("load", tmp_path), folder=tmp_path)
     quick = replace(WHOLE, connections=4, warm_seconds=0)
-    provisioned(tmp_path, is_budgeted=True)
-    engine = open_engine(f"sqlite:///{tmp_path / 'gateway.db'}")
+    provisioned(file_url(tmp_path), is_budgeted=True)
+    engine = open_engine(file_url(tmp_path))
     keys = (*add_tenants(engine, 3), *add_keys(engine, 2))
     with (
         upstream(compiled("upstream", tmp_path), tmp_path) as direct,

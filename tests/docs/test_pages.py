@@ -5,12 +5,11 @@ What cannot run says why beside it, in the page. Recipes have tests of their own
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.pages import ROOT, Block, Reader, blocks, reading
+from tests.fakes.pages import BEGINNING, ROOT, SIMULATOR, Block, Reader, blocks, reading
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TOLD_BY = {"recipes.md": "test_recipes.py"}
@@ -27,27 +26,14 @@ REASONS = {
     "the tests bring it, pinned by a lock",
     "it takes minutes; tests/bench runs its parts",
     "it wants a container engine",
-    "it wants a PostgreSQL of yours",
 }
 STARTS_SERVERS = (ROOT / "README.md", ROOT / "docs" / "quickstart.md")
-SIMULATOR = ".venv/bin/python -m gateway.simulator --port 9100"
-STAGE = f"""
+ASKED = """
 ```bash
-{SIMULATOR}
-```
-```bash
-python3 gw serve
-```
-```bash
-python3 gw tenants create acme/search
-python3 gw keys create --tenant acme/search --json
 export OPENAI_BASE_URL=http://127.0.0.1:8080/v1
-```
-```bash
 export OPENAI_API_KEY=gw_…
 curl -s $OPENAI_BASE_URL/responses -H "Authorization: Bearer $OPENAI_API_KEY" \\
-  -H "Content-Type: application/json" -d '{{"model":"gpt-5-mini","input":"Hello"}}'
-python3 gw entries --limit 1 --json
+  -H "Content-Type: application/json" -d '{"model":"gpt-5-mini","input":"Hello"}'
 ```
 """
 
@@ -56,19 +42,11 @@ def test_pages_have_commands() -> None:
     assert {page.name for page in RUN} >= {"README.md", "quickstart.md", "budgets.md"}
 
 
-@contextmanager
-def before_the_simulator(folder: Path) -> Iterator[Reader]:
-    with reading(folder) as reader:
-        reader.env["GATEWAY_UPSTREAM_API_KEY"] = "sk-simulated"
-        reader.env["GATEWAY_UPSTREAM_BASE_URL"] = f"http://127.0.0.1:{reader.port('9100')}/v1"
-        yield reader
-
-
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """Somebody who did what the README begins with: a gateway runs, a tenant has asked it."""
-    with before_the_simulator(tmp_path_factory.mktemp("pages")) as one:
-        one.follow(STAGE)
+    with reading(tmp_path_factory.mktemp("pages")) as one:
+        one.follow(BEGINNING + ASKED)
         yield one
 
 
@@ -81,7 +59,7 @@ def test_the_commands_of_a_page_run(page: Path, reader: Reader) -> None:
 
 @pytest.mark.parametrize("page", STARTS_SERVERS, ids=lambda page: page.name)
 def test_the_commands_of_a_beginning_run(page: Path, tmp_path: Path) -> None:
-    with before_the_simulator(tmp_path) as reader:
+    with reading(tmp_path) as reader:
         if SIMULATOR not in page.read_text("utf-8"):
             reader.start(SIMULATOR)
         reader.follow(page.read_text("utf-8"))

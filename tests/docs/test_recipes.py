@@ -13,40 +13,27 @@ import pytest
 from gateway.adapters.database import open_engine
 from gateway.adapters.reports import entries
 from tests.fakes.installs import found, node_packages, python_packages
-from tests.fakes.pages import ROOT, Reader, reading, sections
+from tests.fakes.pages import BEGINNING, ROOT, Reader, reading, sections
 
 PAGE = sections(ROOT / "docs" / "recipes.md")
 TESTS = ROOT / "tests"
 IS_WHOLE = os.environ.get("GATEWAY_TEST_ALL") == "1"
-HEAVY = pytest.mark.skipif(not IS_WHOLE, reason="`.ci/run` installs it (GATEWAY_TEST_ALL=1)")
+HEAVY = (
+    pytest.mark.clients,
+    pytest.mark.skipif(not IS_WHOLE, reason="`.ci/run` installs it (GATEWAY_TEST_ALL=1)"),
+)
 PYTHON = ("Agents SDK", "LangChain", "pydantic-ai")
 NODE = {"openai for Node.js": "node", "Vercel AI SDK": "clients", "Codex": "clients"}
 LIGHT = ("curl", "openai for Python", "openai for Node.js")
 LAST = "What they say of themselves"
-SERVERS = """
-```bash
-.venv/bin/python -m gateway.simulator --port 9100
-```
-```bash
-python3 gw serve
-```
-```bash
-python3 gw tenants create acme/search
-python3 gw policies set acme/search --max-output-tokens-default 4096
-python3 gw budgets set acme/search --limit-usd 25 --period month
-python3 gw keys create --tenant acme/search --json
-```
-"""
+BUDGET = "```bash\npython3 gw budgets set acme/search --limit-usd 25 --period month\n```\n"
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """Somebody who has a gateway with a hard budget, and did what the page begins with."""
     with reading(tmp_path_factory.mktemp("recipes")) as one:
-        one.env["GATEWAY_UPSTREAM_API_KEY"] = "sk-simulated"
-        one.env["GATEWAY_UPSTREAM_BASE_URL"] = f"http://127.0.0.1:{one.port('9100')}/v1"
-        one.follow(SERVERS)
-        one.follow(PAGE[""])
+        one.follow(BEGINNING + BUDGET + PAGE[""])
         yield one
 
 

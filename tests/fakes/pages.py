@@ -21,7 +21,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS_MAX = 120
+SIMULATOR = ".venv/bin/python -m gateway.simulator --port 9100"
 SERVERS = ("python3 gw serve", ".venv/bin/python -m gateway.simulator")
+BEGINNING = f"""
+```bash
+{SIMULATOR}
+```
+```bash
+python3 gw serve
+```
+```bash
+python3 gw tenants create acme/search
+python3 gw policies set acme/search --max-output-tokens-default 4096
+python3 gw keys create --tenant acme/search --json
+```
+"""
 _BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<why>[^\n]+?) -->\n)?^```(?P<language>\w+)(?: (?P<file>\S+))?\n"
     r"(?P<text>.*?)^```$",
@@ -165,8 +179,11 @@ class Reader:
 
 
 @contextmanager
-def reading(folder: Path, **env: str) -> Iterator[Reader]:
-    """A reader with a clone's files in `folder`; the servers that they start are ended with it."""
+def reading(folder: Path) -> Iterator[Reader]:
+    """A reader with a clone's files in `folder`; the servers that they start are ended with it.
+
+    The upstream is the simulator of the pages, where they do not say another.
+    """
     (folder / "gw").symlink_to(ROOT / "gw")
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "exported").touch()
@@ -181,9 +198,10 @@ def reading(folder: Path, **env: str) -> Iterator[Reader]:
             "PATH": f"{Path(sys.prefix) / 'bin'}:{kept['PATH']}",
             "PYTHONPATH": str(ROOT),
             "GATEWAY_VENV": sys.prefix,
-            **env,
+            "GATEWAY_UPSTREAM_API_KEY": "sk-simulated",
         },
     )
+    reader.env["GATEWAY_UPSTREAM_BASE_URL"] = f"http://127.0.0.1:{reader.port('9100')}/v1"
     try:
         yield reader
     finally:
