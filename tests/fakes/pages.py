@@ -187,6 +187,10 @@ def reading(folder: Path) -> Iterator[Reader]:
     (folder / "gw").symlink_to(ROOT / "gw")
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "exported").touch()
+    (folder / "bin").mkdir()
+    gateway = folder / "bin" / "gateway"  # as an installed package brings it
+    gateway.write_text(f'#!/bin/sh\nexec {sys.executable} -m gateway "$@"\n', encoding="ascii")
+    gateway.chmod(0o700)
     # what the tests are run with; and without kept bytecode each command takes twice as long
     drop = ("GATEWAY_", "OPENAI_", "COV", "HTTP_", "HTTPS_", "ALL_", "PYTHONDONTWRITE")
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(drop)}
@@ -195,7 +199,7 @@ def reading(folder: Path) -> Iterator[Reader]:
         env={
             **kept,
             "HOME": str(folder),
-            "PATH": f"{Path(sys.prefix) / 'bin'}:{kept['PATH']}",
+            "PATH": f"{folder / 'bin'}:{Path(sys.prefix) / 'bin'}:{kept['PATH']}",
             "PYTHONPATH": str(ROOT),
             "GATEWAY_VENV": sys.prefix,
             "GATEWAY_UPSTREAM_API_KEY": "sk-simulated",
