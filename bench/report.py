@@ -107,10 +107,12 @@ def _version(program: str, word: str) -> str | None:
 
 def measured_on(on: dict[str, Any], *, windows: int, seconds: float) -> str:
     """The sentence below a table."""
+    is_busy = on["load_average_before"] > on["cores"] / 2
+    warning = " **The machine was busy with other work: measure again before you quote this.**"
     return (
         f"{on['date']}; {on['processor']}, {on['cores']} cores, {on['system']}, "
         f"Python {on['python']}; medians of {windows} windows of {seconds:g} s; "
-        f"load average {on['load_average_before']:.1f} before."
+        f"load average {on['load_average_before']:.1f} before." + warning * is_busy
     )
 
 
