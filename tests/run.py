@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-SOURCES = ("gateway", "tests", "migrations", "deploy", "gw")
+SOURCES = ("gateway", "tests", "migrations", "deploy", "bench", "gw")
 CHECKS = (
     ("ruff", "check", *SOURCES),
     ("ruff", "format", "--check", *SOURCES),
