@@ -74,6 +74,7 @@ class ChangeLog:
         elif newest > before:
             changes = _between(connection, before, newest)
             until = asked_seconds + TOUCHED_SECONDS
+            self._touched = {one: end for one, end in self._touched.items() if end > asked_seconds}
             self._touched.update((one.subject, until) for one in changes if one.kind in RIGHTS)
         return News(newest=newest, asked_seconds=asked_seconds, changes=changes)
 
@@ -82,8 +83,7 @@ class ChangeLog:
         if not self._touched:
             return False
         now = self._clock()
-        self._touched = {subject: end for subject, end in self._touched.items() if end > now}
-        return not self._touched.keys().isdisjoint((key_id, *ancestry(tenant)))
+        return any(self._touched.get(one, now) > now for one in (key_id, *ancestry(tenant)))
 
 
 def _between(connection: Connection, after: int, newest: int) -> tuple[Change, ...]:

@@ -4,9 +4,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, event
+import pytest
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
+from gateway.adapters import database
 from gateway.adapters.database import write_transaction
 
 
@@ -14,12 +16,14 @@ from gateway.adapters.database import write_transaction
 def outage(engine: Engine) -> Iterator[None]:
     """Every transaction fails as it begins."""
 
-    def fail(_: Connection) -> None:
+    def fail(*_: object) -> None:
         raise OperationalError("BEGIN", None, sqlite3.OperationalError("database is locked"))
 
     event.listen(engine, "begin", fail)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(database, "flock", fail)  # at the gate, behind which a ledger begins
+            yield
     finally:
         event.remove(engine, "begin", fail)
 
