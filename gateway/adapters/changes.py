@@ -62,12 +62,12 @@ class ChangeLog:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._position: int | None = None
+        self.position: int | None = None  # the newest that was read
         self._touched: dict[str, float] = {}
 
     def read(self, connection: Connection, newest: int, asked_seconds: float) -> News:
         """Take note of the newest number; whatever it brings is read."""
-        before, self._position = self._position, newest
+        before, self.position = self.position, newest
         changes: tuple[Change, ...] | None = ()
         if before is None or newest < before or newest - before > CHANGES_MAX:
             changes = None
