@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
-from gateway.adapters import ledger
+from gateway.adapters import database, ledger
 from gateway.adapters.database import write_transaction
 
 IN_SERVICE = {name: getattr(ledger, name) for name in ("HOLD_SECONDS_MAX", "SETTLE_SECONDS_MAX")}
@@ -35,12 +35,13 @@ def in_time() -> Iterator[None]:
 def outage(engine: Engine) -> Iterator[None]:
     """Every transaction fails as it begins."""
 
-    def fail(_: Connection) -> None:
+    def fail(*_: object) -> None:
         raise OperationalError("BEGIN", None, sqlite3.OperationalError("database is locked"))
 
     event.listen(engine, "begin", fail)
     try:
-        with while_away():
+        with pytest.MonkeyPatch.context() as patch, while_away():
+            patch.setattr(database, "flock", fail)  # at the gate, behind which a ledger begins
             yield
     finally:
         event.remove(engine, "begin", fail)
