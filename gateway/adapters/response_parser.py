@@ -75,6 +75,15 @@ class ResponseParser:
         self.chunk_bytes -= len(chunk)
         return chunk
 
+    def take_all(self) -> bytes:
+        """All pieces of the body that are there, as one; there must be one."""
+        if len(self.chunks) == 1:
+            return self.take()
+        body = b"".join(self.chunks)
+        self.chunks.clear()
+        self.chunk_bytes = 0
+        return body
+
     def _break(self, reason: str) -> None:
         """What follows a whole response spoils the connection, not the response."""
         self.is_reusable = False

@@ -59,10 +59,13 @@ class Connection:
     def write(self, piece: bytes) -> bool:
         """Write a piece of an answer's body at once, without the steps of an ASGI message.
 
-        False where it takes more than that: `send` knows how.
+        False where it takes more than that (`send` knows how), or where a look has to be taken
+        whether the client is there.
         """
         cycle = self._cycle
-        if not cycle.chunked_encoding or cycle.flow.write_paused or cycle.disconnected:
+        if cycle.disconnected:
+            return True  # nobody is there to miss it
+        if not cycle.chunked_encoding or cycle.flow.write_paused or self._protocol.is_half_closed:
             return False
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         return True
