@@ -84,8 +84,9 @@ class Connection(asyncio.BufferedProtocol):
         response = self.response
         self._idle_seconds = seconds
         while True:
-            if response.chunks and take(response.take_all()):
-                return True
+            while response.chunks:
+                if take(response.take_some()):
+                    return True
             self._resume_reading()
             if response.is_complete:
                 return False
@@ -162,8 +163,9 @@ class Connection(asyncio.BufferedProtocol):
         response = self.response
         self._deadline = self._deadline_in(self._idle_seconds)
         try:
-            if response.chunks and take(response.take_all()):
-                self._take = None
+            while response.chunks and self._take is not None:
+                if take(response.take_some()):
+                    self._take = None
         except Exception as error:  # noqa: BLE001 - it is his who pours, and goes to him
             self._take = None
             if self._waiter is not None and not self._waiter.done():

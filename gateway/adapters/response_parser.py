@@ -75,14 +75,19 @@ class ResponseParser:
         self.chunk_bytes -= len(chunk)
         return chunk
 
-    def take_all(self) -> bytes:
-        """All pieces of the body that are there, as one; there must be one."""
-        if len(self.chunks) == 1:
+    def take_some(self) -> bytes:
+        """What is there of the body up to its last piece, as one; then that piece.
+
+        Who holds the last piece back until another follows it must not hold back what precedes it.
+        """
+        if len(self.chunks) <= 2:  # noqa: PLR2004 - one to take, and the last
             return self.take()
-        body = b"".join(self.chunks)
+        last = self.chunks.pop()
+        some = b"".join(self.chunks)
         self.chunks.clear()
-        self.chunk_bytes = 0
-        return body
+        self.chunks.append(last)
+        self.chunk_bytes = len(last)
+        return some
 
     def _break(self, reason: str) -> None:
         """What follows a whole response spoils the connection, not the response."""
