@@ -10,7 +10,7 @@ from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
 from gateway.adapters.hard_budgets import HardBudgets
 from gateway.adapters.input_count import InputCount
-from gateway.adapters.logs import log_exchange
+from gateway.adapters.logs import ExchangeLog
 from gateway.adapters.metric_files import Share
 from gateway.adapters.minutes import Minutes, store_for
 from gateway.adapters.open_holds import open_hold
@@ -78,7 +78,7 @@ class Parts:
             store_for(settings.limits.store_url), on_failure=self.metrics.store_failed
         )
         self.owners = Ownership(engine=self.engine, now_us=self.ledger.now_us)
-        sinks = (self.metrics, log_exchange, self.chains, self.minutes, self.owners)
+        sinks = (self.metrics, ExchangeLog(), self.chains, self.minutes, self.owners)
         self.reconciler = self._make_reconciler(sinks)
         self.takeover = Takeover(
             ledger=self.ledger,
