@@ -81,7 +81,9 @@ class ResponseParser:
         Who holds the last piece back until another follows it must not hold back what precedes it.
         """
         if len(self.chunks) <= 2:  # noqa: PLR2004 - one to take, and the last
-            return self.take()
+            chunk = self.chunks.popleft()
+            self.chunk_bytes -= len(chunk)
+            return chunk
         last = self.chunks.pop()
         some = b"".join(self.chunks)
         self.chunks.clear()

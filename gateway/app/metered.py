@@ -51,6 +51,7 @@ class Metered:
         self.is_unnamed = False
         self.is_settled = False
         self.cost_pusd: int | None = None  # as posted; None: not yet, or unknown
+        self._is_opened = False
         self._name: str | None = None  # of the response, once it passed, until it is noted
         self._meter = meter
         self._life = life = meter.begin(hold, started)
@@ -69,7 +70,7 @@ class Metered:
 
     def chunk(self, data: bytes) -> bytes:
         ready = self._life.chunk(data, time.monotonic())
-        if (name := self._life.opened()) is not None:
+        if not self._is_opened and (name := self._life.opened()) is not None:
             self._opened(name)
         return ready
 
@@ -95,6 +96,7 @@ class Metered:
 
     def _opened(self, name: str) -> None:
         """Whoever finds the hold without us must know what to ask for."""
+        self._is_opened = True
         if self._life.hold.is_background:
             self._name, self.is_unnamed = name, True
         else:
