@@ -90,15 +90,13 @@ def test_a_terminal_event_is_reported_where_it_begins(cuts: list[int], limit: in
     assert chunk_end >= len(before) + len(ended())
 
 
-@pytest.mark.needs_recordings
 @pytest.mark.parametrize(
-    "before", [b"", b"data: a\n", b": note\r", b"event: x", b"\xef\xbb", b"id: 1\n"]
+    "before", [b"", b"data: ", b": note\r", b"event: x", b"\xef\xbb", b"id: 1\n"]
 )
 def test_a_chunk_that_is_one_event_counts_as_in_any_other_cut(before: bytes) -> None:
     lone = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n'
-    known = lone * 2
     observed = []
-    for pieces in ([known, before, lone, lone], [known + before + lone + lone]):
+    for pieces in ([lone, before, lone, lone], [lone + before + lone + lone]):
         observer = StreamObserver()
         for piece in pieces:
             observer.feed(piece)
@@ -106,6 +104,7 @@ def test_a_chunk_that_is_one_event_counts_as_in_any_other_cut(before: bytes) -> 
     assert observed[0] == observed[1]
 
 
+@pytest.mark.needs_recordings
 def test_the_reference_cases_of_the_api() -> None:
     usage = Usage(input_tokens=12, output_tokens=7, cached_tokens=4, reasoning_tokens=3)
     for case in shared_json("sse_conformance.json")["cases"]:
