@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Protocol
 
-from prometheus_client import Gauge, disable_created_metrics, generate_latest
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from gateway.adapters.metric_families import (
@@ -23,6 +23,7 @@ from gateway.adapters.metric_families import (
     TOKEN_TYPES,
     TRUNCATION_LIMITS,
     Cap,
+    Children,
     Families,
 )
 from gateway.adapters.metric_files import Share
@@ -76,6 +77,8 @@ class Metrics:
         self._route = self._cap("route", WORDS_MAX)
         self._upstream = self._cap("upstream", WORDS_MAX)
         self._known: set[tuple[str, ...]] = set()
+        self._accounts: dict[tuple[str, str | None], Account] = {}
+        self._healthy: dict[str, bool] = {}
         self._watched: list[tuple[Gauge, Callable[[], int]]] = []
         self._gauges["gateway_build_info", version, platform.python_version()].set(1)
         if totals is not None:
@@ -87,26 +90,27 @@ class Metrics:
 
     def __call__(self, exchange: Exchange) -> None:
         """Count a settled exchange."""
-        tenant, model = self.tenant_seen(exchange.tenant, exchange.priced_model or OTHER)
-        counters = self._counters
-        counters["gateway_requests_total", tenant, model, exchange.outcome.value].inc()
+        account = self._account_of(exchange.hold.tenant, exchange.priced_model or OTHER)
+        account.requests[exchange.outcome].inc()
         if exchange.usage is not None:
             for kind, tokens in _tokens(exchange.usage):
                 if tokens:
-                    counters["gateway_tokens_total", tenant, model, kind].inc(tokens)
+                    account.tokens[kind].inc(tokens)
         elif exchange.basis is not Basis.NONE:
             reason = self._reason(exchange.problem or exchange.outcome.value)
-            counters["gateway_usage_missing_total", reason].inc()
+            self._counters["gateway_usage_missing_total", reason].inc()
         if exchange.cost_pusd is None:
-            counters["gateway_unpriced_requests_total", model].inc()
+            self._counters["gateway_unpriced_requests_total", account.model].inc()
         else:
-            usd = exchange.cost_pusd / PUSD_PER_USD
-            counters["gateway_cost_usd_total", tenant, model].inc(usd)
+            account.cost_usd.inc(exchange.cost_pusd / PUSD_PER_USD)
         if exchange.outcome is Outcome.INCOMPLETE and exchange.reason == "max_output_tokens":
-            counters["gateway_truncated_total", model, _truncated_by(exchange)].inc()
+            limit = _truncated_by(exchange)
+            self._counters["gateway_truncated_total", account.model, limit].inc()
         if exchange.hold.is_stream and (side := _aborted_by(exchange)):
-            counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
-        self._observe_times(exchange, model)
+            self._counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
+        account.duration.observe(exchange.duration_seconds)
+        if exchange.hold.is_stream:
+            self._observe_output(exchange, account.model)
 
     def tenant_known(self, tenant: str) -> None:
         """Bear what a tenant will count who is there before any request."""
@@ -114,6 +118,8 @@ class Metrics:
 
     def tenant_seen(self, tenant: str, model: str | None = None) -> tuple[str, str]:
         """Bear what a tenant will count, with a model of the price book; returns both labels."""
+        if (tenant, model) in self._accounts:  # its labels are its own, and it has all
+            return tenant, model or OTHER
         labels = self._tenant(tenant), self._model(model or OTHER)
         self._bear_tenant(labels[0])
         if model is not None and labels not in self._known:
@@ -151,6 +157,9 @@ class Metrics:
 
     def upstream_healthy(self, upstream: str, *, is_healthy: bool) -> None:
         """Whether the upstream answers."""
+        if self._healthy.get(upstream) is is_healthy:
+            return
+        self._healthy[upstream] = is_healthy
         self._gauges["gateway_upstream_healthy", self._upstream(upstream)].set(is_healthy)
 
     def hold_expired(self, resolution: str) -> None:
@@ -210,17 +219,48 @@ class Metrics:
         self._bear("gateway_truncated_total", model, TRUNCATION_LIMITS)
         self._bear("gateway_unpriced_requests_total", model)
 
-    def _observe_times(self, exchange: Exchange, model: str) -> None:
-        histograms = self._histograms
+    def _account_of(self, tenant: str, model: str) -> "Account":
+        """What a tenant counts with a model; those beyond the caps share one, and are counted."""
+        account = self._accounts.get((tenant, model))
+        if account is None:
+            labels = self.tenant_seen(tenant, model)
+            account = Account(self._counters, self._histograms, *labels)
+            if labels == (tenant, model):
+                self._accounts[labels] = account
+        return account
+
+    def _observe_output(self, exchange: Exchange, model: str) -> None:
         duration, first = exchange.duration_seconds, exchange.first_output_seconds
-        histograms["gateway_request_duration_seconds", model].observe(duration)
-        if first is None or not exchange.hold.is_stream:
+        if first is None:
             return
+        histograms = self._histograms
         histograms["gateway_time_to_first_token_seconds", model].observe(first)
         tokens = exchange.usage.output_tokens if exchange.usage else 0
         if tokens > 1:
             mean = (duration - first) / (tokens - 1)
             histograms["gateway_time_per_output_token_seconds", model].observe(mean)
+
+
+class Account:
+    """The children that every exchange of a tenant with a model counts in, found once."""
+
+    def __init__(
+        self,
+        counters: Children[Counter],
+        histograms: Children[Histogram],
+        tenant: str,
+        model: str,
+    ) -> None:
+        self.model = model
+        self.requests = {
+            outcome: counters["gateway_requests_total", tenant, model, outcome.value]
+            for outcome in Outcome
+        }
+        self.tokens = {
+            kind: counters["gateway_tokens_total", tenant, model, kind] for kind in TOKEN_TYPES
+        }
+        self.cost_usd = counters["gateway_cost_usd_total", tenant, model]
+        self.duration = histograms["gateway_request_duration_seconds", model]
 
 
 def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
