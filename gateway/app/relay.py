@@ -9,8 +9,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.upstream import Upstream, UpstreamReply
@@ -60,8 +61,7 @@ class Course(Protocol):
     async def settle(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class Dispatch(Struct, frozen=True, kw_only=True):
     """A request that may be sent."""
 
     method: str

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec import Struct
+
 from gateway.core.errors import BudgetExhausted, BudgetHeld, GatewayError, Unbounded
 from gateway.core.money import PUSD_PER_USD, to_usd
 
@@ -105,8 +107,7 @@ class ConcurrencyLimit:
     open_max: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """On what terms a hold may be placed."""
 
     may_wait: bool = True  # for other holds to end, where only they are in the way
