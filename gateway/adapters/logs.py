@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from msgspec import json as msgjson
 
 from gateway.core.attribution import CLIENT_REQUEST_TAG
-from gateway.core.exchange import Exchange
+from gateway.core.exchange import Basis, Exchange, Outcome
 from gateway.core.money import to_usd
 
 TEXT_CHARACTERS_MAX = 200
@@ -117,8 +117,8 @@ class ExchangeLine(Struct, kw_only=True, omit_defaults=True, gc=False):
     model: str | None = None
     served_model: str | None = None
     service_tier: str | None = None
-    outcome: str
-    basis: str
+    outcome: Outcome
+    basis: Basis
     reason: str | None = None
     problem: str | None = None
     client_gone: bool
@@ -151,8 +151,8 @@ def _line(exchange: Exchange) -> ExchangeLine:
         model=_short(hold.model),
         served_model=_short(exchange.model),
         service_tier=_short(exchange.service_tier),
-        outcome=exchange.outcome.value,
-        basis=exchange.basis.value,
+        outcome=exchange.outcome,
+        basis=exchange.basis,
         reason=_short(exchange.reason),
         problem=_short(exchange.problem),
         client_gone=exchange.client_gone,
