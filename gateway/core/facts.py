@@ -78,7 +78,7 @@ _decode_typed = msgspec.json.Decoder(_Typed).decode
 _decode_opening = msgspec.json.Decoder(_Opening).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
 _NULL = b"null"
-_NO_USE = re.compile(rb'(?:[\s{},0]|null|"\w+"\s*:)*')  # nothing but zeros
+NO_USE = re.compile(rb'(?:[\s{},0]|null|"\w+"\s*:)*')  # nothing but zeros
 
 
 def skim(document: bytes, *, is_event: bool) -> Skimmed | None:
@@ -157,7 +157,7 @@ def _tools(found: Skimmed, prefix: str) -> ToolUse:
         items[item] = items.get(item, 0) + count
         is_plain = is_plain and item.type not in TOLD_BY_TOOLS
     told = found.values.get(f"{prefix}tool_usage", b"")
-    if is_plain and _NO_USE.fullmatch(told):
+    if is_plain and NO_USE.fullmatch(told):
         return tool_use_from(None, items, ())
     given = elements(found, f"{prefix}tools")
     tools = tuple([Tool(*map(_word, element)) for element in given])

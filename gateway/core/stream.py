@@ -7,8 +7,9 @@ import re
 
 from msgspec.structs import replace
 
-from gateway.core.facts import EVENT, Facts, facts_from, response_id_in, skim, type_in
+from gateway.core.facts import EVENT, Facts, facts_from, response_id_in, type_in
 from gateway.core.observation import TERMINAL_EVENTS, Observation, observe
+from gateway.core.plain import facts_in
 from gateway.core.skim import Skimmer
 from gateway.core.sse import EVENT_BYTES_MAX, ServerSentEvent, SSEDecoder
 
@@ -155,9 +156,8 @@ def _skim_large() -> Skimmer:
 def _facts(event: ServerSentEvent) -> Facts | None:
     if isinstance(event.overflow, Skimmer):
         found = event.overflow.end()
-    else:
-        found = skim(event.data or b"", is_event=True)
-    return facts_from(found, is_event=True) if found else None
+        return facts_from(found, is_event=True) if found else None
+    return facts_in(event.data or b"", is_event=True)
 
 
 def _type(event: ServerSentEvent) -> str:
