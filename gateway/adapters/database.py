@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 Synchronous = Literal["FULL", "NORMAL"]
+Source = Engine | Connection  # a database, or a transaction that is under way on it
 
 BUSY_MS_MAX = 10_000
 CONNECT_SECONDS_MAX = 2
@@ -75,9 +76,25 @@ def _open_sqlite(parsed: URL, synchronous: Synchronous) -> Engine:
 
 
 @contextmanager
-def write_transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write: committed when the block ends, rolled back when it raises."""
-    with engine.connect() as connection, write_on(connection):
+def write_transaction(source: Source) -> Iterator[Connection]:
+    """A transaction that may write: committed when the block ends, rolled back when it raises.
+
+    A connection is in one already, and is its owner's to commit: this joins it.
+    """
+    if isinstance(source, Connection):
+        yield source
+        return
+    with source.connect() as connection, write_on(connection):
+        yield connection
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[Connection]:
+    """A connection to read on: a new one, or the one whose transaction is joined."""
+    if isinstance(source, Connection):
+        yield source
+        return
+    with source.connect() as connection:
         yield connection
 
 

@@ -6,13 +6,19 @@ names and words (`metric_families`), what the database is asked (`metric_reading
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from gateway.adapters.metric_accounts import Account
 from gateway.adapters.metric_families import (
     BUDGETS,
     COSTS,
@@ -23,15 +29,13 @@ from gateway.adapters.metric_families import (
     TOKEN_TYPES,
     TRUNCATION_LIMITS,
     Cap,
-    Children,
     Families,
 )
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metric_readings import Readings, Standings, Totals, budgets, costs
-from gateway.core.admit import CHANGEABLE, OUTPUT_LIMITS, POLICY_TAG
+from gateway.adapters.metric_text import Text
+from gateway.core.admit import BUDGET_TAG, CHANGEABLE, OUTPUT_LIMITS, POLICY_TAG
 from gateway.core.exchange import Basis, Exchange, Outcome
-from gateway.core.money import PUSD_PER_USD
-from gateway.core.usage import Usage
 
 __all__ = ["METRIC_NAMES", "Batch", "Metrics"]
 
@@ -66,7 +70,9 @@ class Metrics:
         # They double the series, and nobody asks for them.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library forgot its types
         families = Families(share)
-        self._registry = families.registry
+        # Several processes are read by the library, one by us: it is much quicker.
+        self._text = Text(families) if share is None else None
+        self._registry = CollectorRegistry() if share is None else families.registry
         self._bear = families.bear
         self._counters = families.counters
         self._gauges = families.gauges
@@ -91,26 +97,17 @@ class Metrics:
     def __call__(self, exchange: Exchange) -> None:
         """Count a settled exchange."""
         account = self._account_of(exchange.hold.tenant, exchange.priced_model or OTHER)
-        account.requests[exchange.outcome].inc()
-        if exchange.usage is not None:
-            for kind, tokens in _tokens(exchange.usage):
-                if tokens:
-                    account.tokens[kind].inc(tokens)
-        elif exchange.basis is not Basis.NONE:
+        account.count(exchange)
+        if exchange.usage is None and exchange.basis is not Basis.NONE:
             reason = self._reason(exchange.problem or exchange.outcome.value)
             self._counters["gateway_usage_missing_total", reason].inc()
         if exchange.cost_pusd is None:
             self._counters["gateway_unpriced_requests_total", account.model].inc()
-        else:
-            account.cost_usd.inc(exchange.cost_pusd / PUSD_PER_USD)
         if exchange.outcome is Outcome.INCOMPLETE and exchange.reason == "max_output_tokens":
             limit = _truncated_by(exchange)
             self._counters["gateway_truncated_total", account.model, limit].inc()
         if exchange.hold.is_stream and (side := _aborted_by(exchange)):
             self._counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
-        account.duration.observe(exchange.duration_seconds)
-        if exchange.hold.is_stream:
-            self._observe_output(exchange, account.model)
 
     def tenant_known(self, tenant: str) -> None:
         """Bear what a tenant will count who is there before any request."""
@@ -200,7 +197,8 @@ class Metrics:
     def render(self) -> bytes:
         """All series as text. It takes milliseconds and asks the ledger: off the event loop."""
         self.sample()
-        return generate_latest(self._registry)
+        own = () if self._text is None else self._text.pieces()
+        return "".join(own).encode() + generate_latest(self._registry)
 
     def _cap(self, label: str, values_max: int) -> Cap:
         return Cap(label, values_max, self._counters["gateway_label_overflow_total", label])
@@ -216,10 +214,11 @@ class Metrics:
         self._bear("gateway_requests_total", tenant, model, outcomes)
         self._bear("gateway_tokens_total", tenant, model, TOKEN_TYPES)
         self._bear("gateway_cost_usd_total", tenant, model)
+        self._bear("gateway_cached_saved_usd_total", tenant, model)
         self._bear("gateway_truncated_total", model, TRUNCATION_LIMITS)
         self._bear("gateway_unpriced_requests_total", model)
 
-    def _account_of(self, tenant: str, model: str) -> "Account":
+    def _account_of(self, tenant: str, model: str) -> Account:
         """What a tenant counts with a model; those beyond the caps share one, and are counted."""
         account = self._accounts.get((tenant, model))
         if account is None:
@@ -229,55 +228,14 @@ class Metrics:
                 self._accounts[labels] = account
         return account
 
-    def _observe_output(self, exchange: Exchange, model: str) -> None:
-        duration, first = exchange.duration_seconds, exchange.first_output_seconds
-        if first is None:
-            return
-        histograms = self._histograms
-        histograms["gateway_time_to_first_token_seconds", model].observe(first)
-        tokens = exchange.usage.output_tokens if exchange.usage else 0
-        if tokens > 1:
-            mean = (duration - first) / (tokens - 1)
-            histograms["gateway_time_per_output_token_seconds", model].observe(mean)
-
-
-class Account:
-    """The children that every exchange of a tenant with a model counts in, found once."""
-
-    def __init__(
-        self,
-        counters: Children[Counter],
-        histograms: Children[Histogram],
-        tenant: str,
-        model: str,
-    ) -> None:
-        self.model = model
-        self.requests = {
-            outcome: counters["gateway_requests_total", tenant, model, outcome.value]
-            for outcome in Outcome
-        }
-        self.tokens = {
-            kind: counters["gateway_tokens_total", tenant, model, kind] for kind in TOKEN_TYPES
-        }
-        self.cost_usd = counters["gateway_cost_usd_total", tenant, model]
-        self.duration = histograms["gateway_request_duration_seconds", model]
-
-
-def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
-    """The counts by `TOKEN_TYPES`, which add up to input and output."""
-    uncached = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-    yield "input", uncached
-    yield "input_cached", usage.cached_tokens
-    yield "input_cache_write", usage.cache_write_tokens
-    yield "output", usage.output_tokens - usage.reasoning_tokens
-    yield "output_reasoning", usage.reasoning_tokens
-
 
 def _truncated_by(exchange: Exchange) -> str:
     price, usage = exchange.hold.price, exchange.usage
     is_full = price and usage and usage.output_tokens >= price.output_tokens_max
     if is_full:
         return "upstream"
+    if BUDGET_TAG in exchange.hold.tags:
+        return "budget"
     told = exchange.hold.tags.get(POLICY_TAG, "")
     return "policy" if any(f"{name}=" in told for name in OUTPUT_LIMITS) else "client"
 

@@ -27,6 +27,7 @@ from gateway.app.devices import (
     metrics_for,
     rules_for,
     tenants_for,
+    traces_for,
     upstream_for,
 )
 from gateway.app.drain import DrainLimits
@@ -78,7 +79,8 @@ class Parts:
             store_for(settings.limits.store_url), on_failure=self.metrics.store_failed
         )
         self.owners = Ownership(engine=self.engine, now_us=self.ledger.now_us)
-        sinks = (self.metrics, ExchangeLog(), self.chains, self.minutes, self.owners)
+        self.traces = traces_for(settings)
+        sinks = self._sinks()
         self.reconciler = self._make_reconciler(sinks)
         self.takeover = Takeover(
             ledger=self.ledger,
@@ -104,6 +106,10 @@ class Parts:
             drain=DrainLimits(seconds_max=drain.seconds_max, drains_max=drain.drains_max),
         )
         self.data_plane = self._make_data_plane()
+
+    def _sinks(self) -> tuple[Sink, ...]:
+        own = (self.metrics, ExchangeLog(), self.chains, self.minutes, self.owners)
+        return own if self.traces is None else (*own, self.traces)
 
     def _begin(self, hold: Hold, started: float) -> Life:
         limit = self.settings.limits.event_bytes_max
@@ -163,6 +169,7 @@ class Parts:
                 ),
             ),
             metrics=self.metrics,
+            begin_trace=None if self.traces is None else self.traces.begin,
             prefixes=prefixes_from(settings.endpoints.passed_prefixes),
             bodies=Bodies(
                 bytes_max=settings.limits.request_bytes_max,

@@ -18,6 +18,7 @@ from gateway.core.strict import Json, refuse_look_alikes
 NAMES_SHOWN_MAX = 8
 CUT_TAG = "gw_history_cut"  # of a hold whose input may be cut: its length bounds no chain
 POLICY_TAG = "gw_policy"  # of a hold whose request the policy changed: what is `told`
+BUDGET_TAG = "gw_fitted"  # "true" where the money that was left set the limit of its output
 OUTPUT_LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 CHANGEABLE = ("model", "service_tier", "store", *OUTPUT_LIMITS, "max_tool_calls")
 _TOOL_FIELDS = frozenset({"type", "tools", "model"})

@@ -5,18 +5,22 @@ it, where a cost was above its hold or a limit was lowered; that is the account'
 open. Not here: which budgets a request counts against (`adapters.legs`).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from gateway.core.errors import BudgetExhausted, BudgetHeld, GatewayError, Unbounded
 from gateway.core.money import PUSD_PER_USD, to_usd
+from gateway.core.period import known_zone, period_at
 
 LIMIT_PUSD_MAX = 4_000_000 * PUSD_PER_USD  # a period's: above it SQLite's sums may leave 64 bits
 FIGURE_PUSD_MAX = 45 * 10**17  # of what is held or spent of a soft budget, for the same reason
 THRESHOLDS_PCT = (50, 80, 100)
+THRESHOLD_PCT_MAX = 1_000
+_MODEL = re.compile(r"[^\s,=+]{1,256}\Z")
 
 # A period as it follows an amount.
 SPANS = {"total": "in total", "day": "a day", "week": "a week", "month": "a month"}
@@ -45,6 +49,19 @@ class Budget:
     def covers(self, models: Iterable[str]) -> bool:
         """Whether a request for a model, by any of its names, counts here."""
         return self.models is None or not set(self.models).isdisjoint(models)
+
+
+def checked_budget(budget: Budget) -> Budget:
+    """The budget, its thresholds in order. ValueError: it cannot be one."""
+    if not 0 <= budget.limit_pusd <= LIMIT_PUSD_MAX:
+        usd = LIMIT_PUSD_MAX // PUSD_PER_USD
+        raise ValueError(f"a budget's limit is from 0 to {usd:,} USD a period")
+    if budget.models is not None and not (budget.models and all(map(_MODEL.match, budget.models))):
+        raise ValueError("a budget's models are names without spaces, as gpt-5,gpt-5-mini")
+    if any(not 1 <= percent <= THRESHOLD_PCT_MAX for percent in budget.thresholds_pct):
+        raise ValueError(f"a threshold is from 1 to {THRESHOLD_PCT_MAX} percent of the limit")
+    period_at(budget.period, known_zone(budget.zone), 0)
+    return replace(budget, thresholds_pct=tuple(sorted({*budget.thresholds_pct})))
 
 
 def budget_name(period: str, models: Sequence[str] | None) -> str:

@@ -14,6 +14,7 @@ from gateway.core.budget import Leg
 from gateway.core.cost import CostLine
 from gateway.core.prices import ModelPrice
 from gateway.core.tool_use import NO_TOOLS, ToolUse
+from gateway.core.trace import Trace
 from gateway.core.usage import Usage
 
 STORE_TAG = "gw_store"  # "false" where the request asked the upstream not to keep its response
@@ -60,6 +61,7 @@ class Hold:
     price: ModelPrice | None  # in force at admission; settling later uses the same card
     tags: dict[str, str] = field(default_factory=dict)
     legs: tuple[Leg, ...] | None = None  # as the ledger says when it is placed
+    trace: Trace | None = None  # of this process alone: it is not written down
 
     @property
     def is_stored(self) -> bool:

@@ -1,6 +1,8 @@
-"""Installs what the tests' clients are made of, once, from lock files; kept with the tests' own.
+"""Installs what the tests' clients and tools are made of, once, from lock files.
 
-Not here: what is then run (`nodeclient`, `programs`).
+What is installed is kept with the packages of the tests themselves.
+
+Not here: what is then run (`nodeclient`, `programs`, the tests of `deploy`).
 """
 
 import functools
@@ -46,7 +48,7 @@ def python_packages(lock: Path) -> Path:
         _run(place, *pip, "--require-hashes", "--target", place / "packages", "-r", lock)
         shutil.rmtree(tools)
 
-    return _installed("python-clients", [lock], install) / "packages"
+    return _installed(f"python-{lock.parent.name}", [lock], install) / "packages"
 
 
 def found(program: str) -> str:
