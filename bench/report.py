@@ -112,7 +112,7 @@ def measured_on(on: dict[str, Any], *, windows: int, seconds: float) -> str:
     return (
         f"{on['date']}; {on['processor']}, {on['cores']} cores, {on['system']}, "
         f"Python {on['python']}; medians of {windows} windows of {seconds:g} s; "
-        f"load average {on['load_average_before']:.1f} before." + warning * is_busy
+        f"load average {on['load_average_before']:.1f} before." + (warning if is_busy else "")
     )
 
 
