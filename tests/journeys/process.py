@@ -21,7 +21,7 @@ from gateway.adapters import schema
 from gateway.adapters.database import open_engine
 from gateway.adapters.reports import EntryRow, entries
 from gateway.simulator.server import Simulator
-from tests.fakes.nursery import start_gateway
+from tests.fakes.nursery import PATIENT, start_gateway
 from tests.journeys.stage import make_key, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,11 +115,12 @@ class ProcessStage:
 
 @asynccontextmanager
 async def process_stage(
-    folder: Path, *, database_url: str = "", **environment: str
+    folder: Path, *, database_url: str = "", is_patient: bool = True, **environment: str
 ) -> AsyncIterator[ProcessStage]:
     """A stage with a gateway that runs; `environment` sets more, for example GATEWAY_LOG_LEVEL.
 
-    Its database is a file in `folder`, or the empty one that is named.
+    Its database is a file in `folder`, or the empty one that is named. Tests whose database is
+    away want none that waits for it patiently.
     """
     url = database_url or f"sqlite:///{folder / 'gateway.db'}"
     engine = open_engine(url)
@@ -136,6 +137,7 @@ async def process_stage(
                 "GATEWAY_UPSTREAM_BASE_URL": simulator.base_url,
                 "GATEWAY_UPSTREAM_API_KEY": "sk-upstream",
                 "GATEWAY_RECONCILE_MISSING_SECONDS_MAX": "0",
+                PATIENT: "yes" if is_patient else "",
                 **environment,
             },
         )
