@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX = 30
 EXIT_SECONDS_MAX = 30
 LINE_BYTES_MAX = 1000
+IMPATIENT = {PATIENT: ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +116,12 @@ class ProcessStage:
 
 @asynccontextmanager
 async def process_stage(
-    folder: Path, *, database_url: str = "", is_patient: bool = True, **environment: str
+    folder: Path, *, database_url: str = "", **environment: str
 ) -> AsyncIterator[ProcessStage]:
     """A stage with a gateway that runs; `environment` sets more, for example GATEWAY_LOG_LEVEL.
 
     Its database is a file in `folder`, or the empty one that is named. Tests whose database is
-    away want none that waits for it patiently.
+    away say IMPATIENT, so that it is not waited for.
     """
     url = database_url or f"sqlite:///{folder / 'gateway.db'}"
     engine = open_engine(url)
@@ -137,7 +138,7 @@ async def process_stage(
                 "GATEWAY_UPSTREAM_BASE_URL": simulator.base_url,
                 "GATEWAY_UPSTREAM_API_KEY": "sk-upstream",
                 "GATEWAY_RECONCILE_MISSING_SECONDS_MAX": "0",
-                PATIENT: "yes" if is_patient else "",
+                PATIENT: "yes",
                 **environment,
             },
         )
