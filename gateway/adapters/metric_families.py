@@ -135,6 +135,14 @@ class LeanCounter(Counter):
         self._value.inc(amount)
 
 
+class LeanGauge(Gauge):
+    """The same of a gauge."""
+
+    def inc(self, amount: float = 1) -> None:
+        """Add without asking whether that can be."""
+        self._value.inc(amount)
+
+
 class LeanHistogram(Histogram):
     """The same of a histogram, which finds its bucket by halves."""
 
@@ -165,14 +173,15 @@ class Children(dict[tuple[str, ...], _Family], Generic[_Family]):
 
 
 class Families:
-    """Every family once, in a registry of its own; `registry` is what is shown.
+    """Every family once, in a registry of its own.
 
     `share` is this process' part, where several are seen as one.
     """
 
     def __init__(self, share: Share | None = None) -> None:
-        own = CollectorRegistry()
-        self.registry = own if share is None else share.open()
+        self.registry = own = CollectorRegistry()
+        if share is not None:
+            share.open()
         self.counters: Children[Counter] = Children(
             {
                 name: LeanCounter(name, text, labels, registry=own)
@@ -181,7 +190,7 @@ class Families:
         )
         self.gauges: Children[Gauge] = Children(
             {
-                name: Gauge(
+                name: LeanGauge(
                     name,
                     text,
                     labels,

@@ -37,7 +37,7 @@ def test_help_lists_every_verb(gateway: Gateway) -> None:
     verbs = [line.split()[0] for line in said.out.partition("Commands:\n")[2].splitlines()]
     assert verbs == [
         "serve", "demo", "migrate", "tenants", "keys", "policies", "budgets", "apply",
-        "usage", "entries", "request", "advise", "holds", "simulate", "prices",
+        "usage", "entries", "request", "advise", "holds", "ledger", "simulate", "prices",
         "tokens", "audit", "config", "doctor",
     ]  # fmt: skip
 
