@@ -15,7 +15,8 @@ SINCE = "created_at_us >= $__unixEpochFrom() / 3600 * 3600000000"
 UNTIL = "created_at_us < ($__unixEpochTo() / 3600 + 1) * 3600000000"
 PRICED = "COALESCE(priced_model, 'other')"
 POSTED = f"{SINCE} AND {UNTIL} AND {TENANT} AND {PRICED} IN (${{model:sqlstring}})"
-MODELS = f"SELECT DISTINCT model FROM usage_hour WHERE {HOURS} ORDER BY model"
+# At least `other`, which is what the ledger calls a model without a price.
+MODELS = f"SELECT DISTINCT model FROM usage_hour WHERE {HOURS} UNION SELECT 'other' ORDER BY 1"
 TENANTS = "SELECT path FROM tenant ORDER BY path"
 FIGURES = {"requests": "short", "tokens": "short", "cached share": SHARE, "USD per 1,000": USD}
 

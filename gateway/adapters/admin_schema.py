@@ -4,6 +4,8 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, T
 
 from gateway.adapters.schema import metadata
 
+__all__ = ["admin_token", "audit", "metadata"]  # whoever wants all tables takes them from here
+
 # Of whoever administers: a tenant's subtree, or with NULL the whole gateway.
 admin_token = Table(
     "admin_token",

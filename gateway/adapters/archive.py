@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, LargeBinary, Select, Table, func, select, text, tuple_
 
-from gateway.adapters import migrate, schema
+from gateway.adapters import admin_schema, migrate, schema
 from gateway.adapters.database import insert_into, write_transaction
 
-TABLES = tuple(schema.metadata.tables)
+TABLES = tuple(admin_schema.metadata.tables)
 FORMAT = 1
 BATCH_ROWS_MAX = 500
 
@@ -51,7 +51,7 @@ def rows(
             for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
                 connection.exec_driver_sql(f"SET LOCAL {limit} = 0")  # who reads may be slow
         for name in names:
-            table = schema.metadata.tables[name]
+            table = admin_schema.metadata.tables[name]
             query = _within(table, since_us, until_us)
             found = connection.execution_options(yield_per=BATCH_ROWS_MAX).execute(query)
             for row in found.mappings():
@@ -71,7 +71,7 @@ def lines(engine: Engine, given: Iterable[tuple[Table, Record]]) -> Iterator[byt
 
 def columns(name: str) -> list[str]:
     """A table's, in the order of `cells`."""
-    return [column.name for column in schema.metadata.tables[name].c]
+    return [column.name for column in admin_schema.metadata.tables[name].c]
 
 
 def cells(row: Record) -> list[str | int | None]:
@@ -149,7 +149,7 @@ def _decoded(number: int, line: bytes) -> Record:
 
 
 def _row(number: int, said: Record) -> tuple[Table, Record]:
-    table = schema.metadata.tables.get(str(said.get("table")))
+    table = admin_schema.metadata.tables.get(str(said.get("table")))
     row = said.get("row")
     if table is None or not isinstance(row, dict) or row.keys() != set(table.c.keys()):
         raise ImportRefused(f"line {number}: this is no row of the ledger")
@@ -195,7 +195,7 @@ def _advance_numbers(engine: Engine) -> None:
     if engine.dialect.name != "postgresql":
         return
     with write_transaction(engine) as connection:
-        for table in schema.metadata.tables.values():
+        for table in admin_schema.metadata.tables.values():
             column = table.autoincrement_column
             if column is None:
                 continue

@@ -165,14 +165,15 @@ class Children(dict[tuple[str, ...], _Family], Generic[_Family]):
 
 
 class Families:
-    """Every family once, in a registry of its own; `registry` is what is shown.
+    """Every family once, in a registry of its own.
 
     `share` is this process' part, where several are seen as one.
     """
 
     def __init__(self, share: Share | None = None) -> None:
-        own = CollectorRegistry()
-        self.registry = own if share is None else share.open()
+        self.registry = own = CollectorRegistry()
+        if share is not None:
+            share.open()
         self.counters: Children[Counter] = Children(
             {
                 name: LeanCounter(name, text, labels, registry=own)

@@ -1,10 +1,10 @@
-"""The families of one process as text, fast: what does not change is written once.
+"""The families as text, fast: what does not change is written once.
 
 A gateway with 500 tenants has a hundred thousand series, and its library writes each of them anew
 at each scrape: more than a second during which streams wait for the interpreter. Here a series'
 name and labels are kept as text, and the streams are let through between pieces. The text is the
-library's to the byte. Not here: gauges that the database is asked for (`metric_readings`), or the
-metrics of several processes (`metric_files`).
+library's to the byte. Not here: gauges that the database is asked for (`metric_readings`), or what
+several processes come to (`metric_merge`).
 """
 
 import time
@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from prometheus_client.utils import floatToGoString
 
 from gateway.adapters.metric_families import COUNTERS, GAUGES, HISTOGRAMS, Families
+from gateway.adapters.metric_merge import Merged
 
 PIECE_LINES_MAX = 1000  # half a millisecond
 HISTOGRAM_LINES_MAX = 3 + max(len(bounds) for _, _, bounds in HISTOGRAMS.values())
@@ -28,9 +29,9 @@ _Row = TypeVar("_Row")
 
 
 class Text:
-    """What `/metrics` says of this process."""
+    """What `/metrics` says of families. By one thread at a time."""
 
-    def __init__(self, families: Families) -> None:
+    def __init__(self, families: Families | Merged) -> None:
         self._counters = _Kind("counter", COUNTERS, families.counters.in_order, _single)
         self._gauges = _Kind("gauge", GAUGES, families.gauges.in_order, _single)
         self._histograms = _Kind("histogram", HISTOGRAMS, families.histograms.in_order, _buckets)
@@ -76,10 +77,12 @@ class _Kind(Generic[_Row]):
         """The children that were born since the last scrape, each once."""
         new = self._children[self._known :]
         self._known += len(new)
-        for (name, *values), child in new:
+        for count, ((name, *values), child) in enumerate(new, start=1):
             labels = tuple(values)
             if labels not in self._rows[name]:
                 self._rows[name][labels] = self._born(name, labels, child)
+            if count % PIECE_LINES_MAX == 0:
+                time.sleep(PAUSE_SECONDS)
 
 
 # As the families' lean increments do, these go past the library's checks.

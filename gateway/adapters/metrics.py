@@ -6,6 +6,7 @@ names and words (`metric_families`), what the database is asked (`metric_reading
 """
 
 import platform
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Protocol
@@ -26,6 +27,7 @@ from gateway.adapters.metric_families import (
     Families,
 )
 from gateway.adapters.metric_files import Share
+from gateway.adapters.metric_merge import Merged
 from gateway.adapters.metric_readings import Readings, Standings, Totals, budgets, costs
 from gateway.adapters.metric_text import Text
 from gateway.core.admit import BUDGET_TAG, CHANGEABLE, OUTPUT_LIMITS, POLICY_TAG
@@ -66,9 +68,10 @@ class Metrics:
         # They double the series, and nobody asks for them.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library forgot its types
         families = Families(share)
-        # Several processes are read by the library, one by us: it is much quicker.
-        self._text = Text(families) if share is None else None
-        self._registry = CollectorRegistry() if share is None else families.registry
+        self._merged = None if share is None else Merged(share.folder)
+        self._text = Text(self._merged or families)
+        self._scrape = threading.Lock()
+        self._registry = CollectorRegistry()
         self._bear = families.bear
         self._counters = families.counters
         self._gauges = families.gauges
@@ -197,8 +200,11 @@ class Metrics:
     def render(self) -> bytes:
         """All series as text. It takes milliseconds and asks the ledger: off the event loop."""
         self.sample()
-        own = () if self._text is None else self._text.pieces()
-        return "".join(own).encode() + generate_latest(self._registry)
+        with self._scrape:
+            if self._merged is not None:
+                self._merged.read()
+            own = "".join(self._text.pieces())
+        return own.encode() + generate_latest(self._registry)
 
     def _cap(self, label: str, values_max: int) -> Cap:
         return Cap(label, values_max, self._counters["gateway_label_overflow_total", label])

@@ -41,54 +41,51 @@ class Old:
 def old_months(engine: Engine, before: Month) -> list[Old]:
     """The months before this one that have entries, oldest first."""
     with engine.connect() as connection:
-        parts = partitions.months_with_parts(connection) if partitions.has_parts(engine) else []
-        months = {*parts, *_months(connection, before)}
         return [
             Old(month=month, requests=_requests(connection, month))
-            for month in sorted(months)
-            if month < before
+            for month in _months(connection, before)
         ]
 
 
 def prune(
     engine: Engine,
-    month: Month,
+    before: Month,
     *,
     may_lack_cost: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Let a month's entries go, with their adjustments. Raises StillNeeded."""
+    """Let all entries of before this month go, with their adjustments. Raises StillNeeded."""
     if partitions.has_parts(engine):
-        with partitions.upkeep(engine) as connection:
-            if month in partitions.months_with_parts(connection):
-                _drop(connection, month, may_lack_cost=may_lack_cost)
+        with engine.connect() as connection:
+            old = [part for part in partitions.parts(connection) if part.until <= before]
+        for part in old:
+            with partitions.upkeep(engine) as connection:
+                _drop(connection, part, may_lack_cost=may_lack_cost)
     while True:
         began = time.monotonic()
         with write_transaction(engine) as connection:
-            _check(connection, month, may_lack_cost=may_lack_cost)
-            deleted = _delete_some(connection, month)
+            _check(connection, before, may_lack_cost=may_lack_cost)
+            deleted = _delete_some(connection, before)
         if deleted < BATCH_ENTRIES_MAX:
             return
         sleep(min(time.monotonic() - began, PAUSE_SECONDS_MAX))
 
 
-def _drop(connection: Connection, month: Month, *, may_lack_cost: bool) -> None:
-    _check(connection, month, may_lack_cost=may_lack_cost)
+def _drop(connection: Connection, part: partitions.Part, *, may_lack_cost: bool) -> None:
     ids = _ADJUSTMENT.c.request_id
-    connection.execute(
-        delete(_ADJUSTMENT).where(ids >= month.first_id, ids < month.plus(1).first_id)
-    )
-    partitions.lock_all(connection)
-    _check(connection, month, may_lack_cost=may_lack_cost)  # nobody can hold or settle now
-    partitions.drop(connection, month)
+    since = "" if part.since is None else part.since.first_id
+    connection.execute(delete(_ADJUSTMENT).where(ids >= since, ids < part.until.first_id))
+    partitions.lock_all(connection)  # nobody can hold or settle now
+    _check(connection, part.until, may_lack_cost=may_lack_cost)
+    partitions.drop(connection, part)
 
 
-def _check(connection: Connection, month: Month, *, may_lack_cost: bool) -> None:
-    until_us = month.plus(1).start_us
+def _check(connection: Connection, before: Month, *, may_lack_cost: bool) -> None:
+    until_us = before.start_us
     held = select(func.count()).where(schema.hold.c.created_at_us < until_us)
     if count := connection.scalar(held.select_from(schema.hold)):
         raise StillNeeded(
-            f"{count} requests of {month} or before are still held: `gateway holds list` shows "
+            f"{count} requests of before {before} are still held: `gateway holds list` shows "
             "them; a running gateway settles them"
         )
     if may_lack_cost:
@@ -101,15 +98,15 @@ def _check(connection: Connection, month: Month, *, may_lack_cost: bool) -> None
     )
     if connection.scalar(unpriced.limit(1)) is not None:
         raise StillNeeded(
-            f"entries of {month} or before have no cost yet: `gateway prices reprice` gives them "
+            f"entries of before {before} have no cost yet: `gateway prices reprice` gives them "
             "theirs; --unpriced lets them go, and their holds stay spent"
         )
 
 
-def _delete_some(connection: Connection, month: Month) -> int:
+def _delete_some(connection: Connection, before: Month) -> int:
     some = (
         select(_ENTRY.request_id)
-        .where(_ENTRY.created_at_us < month.plus(1).start_us)
+        .where(_ENTRY.created_at_us < before.start_us)
         .order_by(_ENTRY.created_at_us)
         .limit(BATCH_ENTRIES_MAX)
     )

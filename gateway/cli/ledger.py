@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,11 +14,6 @@ from gateway.cli.options import ConfigOption, JsonOption, SinceOption, UntilOpti
 from gateway.cli.output import print_csv, print_json, print_table, talk
 from gateway.cli.times import before
 from gateway.core.month import Month
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from gateway.adapters.retention import Old
 
 app = verb_group(words="Upkeep of the ledger: months apart, months away, out to a file, in again.")
 
@@ -30,22 +25,26 @@ def partition(
     ahead: Annotated[
         int, typer.Option("--ahead-months", min=1, max=24, help="Months to come that get a part.")
     ] = 3,
+    since: Annotated[
+        str | None, typer.Option(help="Also the months from this one on, as 2026-01.")
+    ] = None,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Give each month of entries a part of its own, on PostgreSQL. Run it once a month."""
     from gateway.adapters import partitions
 
+    first = None if since is None else _month("--since", since)
     with database(settings_from(config)) as engine:
         if not partitions.has_parts(engine):
             talk("SQLite keeps all entries in one table: there is nothing to part")
             return
-        done = partitions.partition(engine, now_us=now_us(), ahead=ahead)
+        made = partitions.partition(engine, now_us=now_us(), ahead=ahead, since=first)
+    names = [part.name for part in made]
     if json:
-        print_json({"months": [str(month) for month in done.months], "moved": done.moved})
+        print_json({"parts": names})
         return
-    names = ", ".join(map(str, done.months)) or "no month"
-    talk(f"parts made for {names}; {done.moved} entries moved into them")
+    talk(f"parts made: {', '.join(names) or 'none'}")
 
 
 @app.command("prune")
@@ -71,23 +70,15 @@ def prune(
     with database(settings_from(config)) as engine:
         old = retention.old_months(engine, first)
         if not dry_run:
-            _prune_each(engine, old, may_lack_cost=unpriced)
+            try:
+                retention.prune(engine, first, may_lack_cost=unpriced)
+            except retention.StillNeeded as needed:
+                raise CheckFailed(str(needed)) from None
     if json:
         print_json([{"month": str(one.month), "requests": one.requests} for one in old])
         return
     print_table(("month", "requests"), [(str(one.month), one.requests) for one in old])
     talk(f"{len(old)} months {'would go' if dry_run else 'gone'}; kept from {first} on")
-
-
-def _prune_each(engine: "Engine", old: "list[Old]", *, may_lack_cost: bool) -> None:
-    from gateway.adapters import retention
-
-    for one in old:
-        try:
-            retention.prune(engine, one.month, may_lack_cost=may_lack_cost)
-        except retention.StillNeeded as needed:
-            raise CheckFailed(str(needed)) from None
-        talk(f"{one.month}: gone")
 
 
 def _first_kept(keep_months: int | None, until: str | None) -> Month:
@@ -96,10 +87,7 @@ def _first_kept(keep_months: int | None, until: str | None) -> Month:
     latest = Month.at(now_us()).plus(-1)  # responses can be named for a month after they were made
     if until is None:
         return latest.plus(1 - (keep_months or 1))
-    try:
-        first = Month.read(until)
-    except ValueError as unreadable:
-        raise WrongUsage(f"--before: {unreadable}") from None
+    first = _month("--before", until)
     if first > latest:
         raise WrongUsage(f"--before {first}: at least this month and the one before are kept")
     return first
@@ -155,6 +143,13 @@ def read_in(
         ("table", "written", "present"),
         [[name, done.written[name], done.present[name]] for name in names],
     )
+
+
+def _month(option: str, said: str) -> Month:
+    try:
+        return Month.read(said)
+    except ValueError as unreadable:
+        raise WrongUsage(f"{option}: {unreadable}") from None
 
 
 def _tables(only: str | None, *, csv: bool) -> tuple[str, ...]:

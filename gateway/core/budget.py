@@ -81,6 +81,16 @@ class Account:
     excess_pusd: int = 0
 
     @property
+    def leg(self) -> Leg:
+        """Its key."""
+        return self.budget_id, self.period_start_us
+
+    @property
+    def figures(self) -> tuple[int, int, int]:
+        """What moves: held, spent, excess."""
+        return self.held_pusd, self.spent_pusd, self.excess_pusd
+
+    @property
     def left_pusd(self) -> int:
         """What may still be held; zero where the truth is above the limit."""
         return max(0, self.limit_pusd - self.spent_pusd - self.held_pusd)
@@ -99,7 +109,7 @@ class Account:
         """Put this much aside."""
         self.held_pusd += hold_pusd
 
-    def resolve(self, *, held_pusd: int, cost_pusd: int) -> None:
+    def resolve(self, held_pusd: int, cost_pusd: int) -> None:
         """Undo a hold and spend the cost; a negative one corrects what was posted too high."""
         self.held_pusd -= held_pusd
         self.spent_pusd = min(self.spent_pusd + cost_pusd, FIGURE_PUSD_MAX)

@@ -172,8 +172,10 @@ def test_a_line_has_all_columns_as_they_are(source: Engine) -> None:
     assert said[-1] == {"rows": {"entry": 3, "api_key": 1}}
 
 
-def test_reading_is_of_one_moment(source: Engine) -> None:
-    found = rows(source, ("tenant", "entry"))
+def test_reading_is_of_one_moment(source: Engine, target: Engine) -> None:
+    read_in(target, written(source))
+    found = rows(target, ("tenant", "entry"))
     next(found)
-    post_at(source, AT_US + 5)
+    post_at(target, AT_US + 5)
     assert sum(table.name == "entry" for table, _ in found) == 3
+    assert count(target) == 4

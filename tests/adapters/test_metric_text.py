@@ -53,9 +53,13 @@ def test_streams_are_let_through_between_the_pieces(monkeypatch: pytest.MonkeyPa
         families.counters["gateway_cost_usd_total", f"t{number}", "gpt-test"].inc()
     for number in range(100):
         families.histograms["gateway_request_duration_seconds", f"m{number}"].observe(1)
-    pieces = list(Text(families).pieces())
+    text = Text(families)
+    pieces = list(text.pieces())
     assert max(piece.count("\n") for piece in pieces) == metric_text.PIECE_LINES_MAX
-    assert pauses == [metric_text.PAUSE_SECONDS] * 3
+    learning, writing = 2, 3
+    assert pauses == [metric_text.PAUSE_SECONDS] * (learning + writing)
+    list(text.pieces())
+    assert len(pauses) == learning + 2 * writing
 
 
 def test_500_tenants_with_20_models_stay_within_the_cap() -> None:

@@ -56,7 +56,7 @@ def test_old_months_go_and_their_usage_stays(gateway: Gateway, old_and_new: list
     gone = gateway("ledger", "prune", "--keep-months", "2")
     assert gone.code == 0
     assert gone.out.split() == ["month", "requests", "2026-08", "1"]
-    assert gone.err == "2026-08: gone\n1 months gone; kept from 2026-09 on\n"
+    assert gone.err == "1 months gone; kept from 2026-09 on\n"
     (left,) = gateway("entries", "--json").out.splitlines()
     assert json.loads(left)["id"] == old_and_new[1]
     assert gateway("usage", "--by", "day,tenant", "--json").json == before
@@ -110,11 +110,12 @@ def test_months_of_postgresql_get_their_parts(gateway: Gateway, on_postgres: str
     post_at(engine, OLD_US)
     engine.dispose()
     done = gateway("ledger", "partition", "--ahead-months", "1", "--json").json
-    assert done == {"months": ["2026-08", "2026-11", "2026-12"], "moved": 1}
-    assert gateway("ledger", "partition", "--ahead-months", "1").err == (
-        "parts made for no month; 0 entries moved into them\n"
-    )
-    assert gateway("ledger", "prune", "--keep-months", "1").err.startswith("2026-08: gone\n")
+    assert done == {"parts": ["entry_2026_08", "entry_2026_11", "entry_2026_12"]}
+    assert gateway("ledger", "partition", "--ahead-months", "1").err == "parts made: none\n"
+    more = gateway("ledger", "partition", "--since", "2026-09", "--json").json
+    assert more["parts"][:2] == ["entry_2026_09", "entry_2026_10"]
+    assert gateway("ledger", "partition", "--since", "then").code == 2
+    assert gateway("ledger", "prune", "--keep-months", "1").err.startswith("1 months gone")
 
 
 def test_a_ledger_moves_to_postgresql_with_its_ids(

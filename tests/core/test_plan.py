@@ -26,8 +26,9 @@ PRESENT = Present(
 )
 
 
-def words(*, prune: bool = False, **tenants: Any) -> list[str]:
-    file = wanted_by({"tenants": tenants})
+def words(*paths: str, prune: bool = False, **tenants: Any) -> list[str]:
+    """The plan for a file that says this of tenants, and nothing of those paths."""
+    file = wanted_by({"tenants": {**{path: {} for path in paths}, **tenants}})
     return [step.words for step in plan(file, PRESENT, is_pruning=prune)]
 
 
@@ -38,8 +39,8 @@ def test_a_file_without_words_changes_nothing() -> None:
 
 
 def test_tenants_are_created_suspended_and_resumed() -> None:
-    assert words(**{"new/team": {}, "new": {}}) == ["create tenant new", "create tenant new/team"]
-    assert words(**{"new/team": {}}) == ["create tenant new/team"]
+    assert words("new/team", "new") == ["create tenant new", "create tenant new/team"]
+    assert words("new/team") == ["create tenant new/team"]
     assert words(acme={"suspended": True}) == ["suspend tenant acme"]
     assert words(zeta={"suspended": False}) == ["resume tenant zeta"]
     assert words(zeta={"suspended": True}) == []
@@ -99,7 +100,7 @@ def test_pruning_leaves_what_the_file_says_and_no_more() -> None:
         "end budget of acme a month (was 10.000000000000 USD)",
         "suspend tenant acme/old",
     ]
-    assert words(prune=True, **{"acme/old": {}, "zeta": {}}) == ["resume tenant zeta"], (
+    assert words("acme/old", "zeta", prune=True) == ["resume tenant zeta"], (
         "those above what is listed are not touched"
     )
 

@@ -23,7 +23,7 @@ from gateway.core.cost import CostLine
 from gateway.core.exchange import Basis, Outcome
 from tests import builders
 from tests.builders import AT_US, price
-from tests.deploy.boards import PANELS, sql, sqls
+from tests.deploy.boards import BOARDS, PANELS, sql, sqls
 from tests.fakes import postgres
 
 DAY_US = 86_400_000_000
@@ -146,6 +146,18 @@ def test_every_panel_is_answered(engine: Engine, books: list[EntryRow]) -> None:
 
 def told_of(title: str) -> str:
     return str(SQL[title]["description"])
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("tenant", TENANTS), ("model", (*MODELS, "other"))])
+def test_there_is_a_choice(
+    engine: Engine, books: list[EntryRow], name: str, wanted: tuple[str, ...]
+) -> None:
+    assert books
+    choices = {each["name"]: each for each in BOARDS["ledger"]["templating"]["list"]}
+    until = AT_US // 1_000_000
+    told = sql(choices[name]["query"], since=until - 30 * 86_400, until=until, chosen={})
+    with engine.connect() as connection:
+        assert connection.scalars(text(told)).all() == sorted(wanted)
 
 
 def test_the_cost_is_the_ledgers(engine: Engine, books: list[EntryRow]) -> None:

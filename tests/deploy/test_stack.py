@@ -124,6 +124,25 @@ def test_secrets_are_made_once_and_are_postgresql_s_and_its_clients(
     assert made["pgpass"] == f"postgres:5432:gateway:gateway:{made['password']}\n"
 
 
+def test_postgresql_lets_in_who_has_that_file(script: Script, tmp_path: Path) -> None:
+    made = script("secrets.sh")
+    server = postgres.Server()
+    try:
+        url = server.url
+        role = f"CREATE ROLE gateway LOGIN CREATEDB PASSWORD '{made['password']}'"
+        postgres.administer(url, role, "CREATE DATABASE gateway OWNER gateway")
+        server.ask_for_passwords()
+        file = tmp_path / "credentials" / "database" / "pgpass"
+        file.write_text(made["pgpass"].replace("postgres:5432", f"127.0.0.1:{url.port}"))
+        asked = f"postgresql+psycopg://gateway@127.0.0.1:{url.port}/gateway"
+        env = {"PYTHONPATH": str(ROOT), "GATEWAY_DATABASE_URL": asked}
+        migrate = (sys.executable, "-m", "gateway", "migrate")
+        judged(*migrate, env={**env, "PGPASSFILE": str(file)})
+        judged(*migrate, env=env, holds=False)
+    finally:
+        server.remove()
+
+
 def test_the_demo_s_key_is_made_once_on_the_stack_s_database(script: Script) -> None:
     with postgres.database(is_empty=True) as url:
         migrate = (sys.executable, "-m", "gateway", "migrate")

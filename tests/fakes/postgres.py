@@ -95,6 +95,20 @@ class Server:
         for child in children:  # while one lives, no other server may have the data
             _await_state(int(child), "XZ")
 
+    def ask_for_passwords(self) -> None:
+        """From now on only who has one is let in, over the network as well as from here."""
+        rule = "host all all all scram-sha-256\n"
+        (self._data / "pg_hba.conf").write_text(rule, encoding="ascii")
+        assert self._process is not None
+        self._process.send_signal(
+            signal.SIGHUP
+        )  # its files are read again, and it does not say when
+        deadline = time.monotonic() + START_SECONDS_MAX
+        with suppress(psycopg.OperationalError):
+            while time.monotonic() < deadline:
+                administer(self.url, "SELECT 1")
+                time.sleep(0.02)
+
     def remove(self) -> None:
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._folder, ignore_errors=True)

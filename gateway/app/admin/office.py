@@ -29,6 +29,8 @@ from gateway.core.price_book import PriceBook
 THREADS_MAX = 4
 ANSWER_SECONDS_MAX = 8.0  # of a database: longer than any of its own limits for one statement
 
+FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
+
 ROOT = Grant(by="the operator's token", tenant=None, scopes=frozenset(SCOPES))
 NEIGHBOUR = Grant(by="this machine", tenant=None, scopes=frozenset({READ}))
 _HOW = (
@@ -126,11 +128,14 @@ class Office:
     async def _is_open(self, headers: Headers) -> bool:
         """Whether this machine may read without a token.
 
-        By its own name only: a page in a browser could have another name point here.
+        By its own name only: a page in a browser could have another name point here. Not through a
+        proxy that says it is one: behind it anybody may stand.
         """
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         is_own_name = len(hosts) == 1 and is_loopback(_host_of(hosts[0]))
-        if not self._door.is_local or not is_own_name or self._door.root_token():
+        is_passed_on = any(name in FORWARDED for name, _ in headers)
+        is_local = self._door.is_local and is_own_name and not is_passed_on
+        if not is_local or self._door.root_token():
             return False
         return not await self.run(self._tokens.has_any)
 

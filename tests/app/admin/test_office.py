@@ -107,6 +107,7 @@ async def test_this_machine_may_read_while_there_is_no_token(engine: Engine) -> 
         ({}, [(b"host", b"127.0.0.1.rebound.example:8080")]),
         ({}, []),
         ({}, [HERE, HERE]),
+        ({}, [HERE, (b"x-forwarded-for", b"127.0.0.1")]),
     ],
 )
 async def test_nobody_else_may(
@@ -185,11 +186,11 @@ async def test_a_database_that_hangs_takes_only_the_admin_api(
     sections = {"admin": {"token": "secret"}, "ledger": {"outage": "journal"}}
     async with stage(tmp_path, **sections) as on, on.client() as client:
         url = f"http://127.0.0.1:{on.port}"
-        how = {"headers": {"authorization": "Bearer secret"}}
+        root = {"authorization": "Bearer secret"}
         assert (await on.post(body())).status_code == 200, "its key is known from now on"
         async with locked(on.engine):
             told = [
-                client.post(f"{url}/admin/v1/tenants", json={"path": f"t{n}"}, **how)
+                client.post(f"{url}/admin/v1/tenants", json={"path": f"t{n}"}, headers=root)
                 for n in range(2 * THREADS_MAX)
             ]
             for answer in await asyncio.gather(*told):

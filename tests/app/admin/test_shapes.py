@@ -1,7 +1,7 @@
 """What may be asked for: names that are not known and money that is no string are refused."""
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gateway.app.admin.shapes import BudgetGiven, NewTenant, PolicyChange, PriceGiven, Usd
 from gateway.core.money import to_usd
@@ -20,7 +20,11 @@ def test_money_that_is_given_is_a_decimal_string(usd: object) -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    known_by_shape = {NewTenant: {"path": "a"}, PriceGiven: {}, BudgetGiven: {"period": "day"}}
+    known_by_shape: dict[type[BaseModel], dict[str, str]] = {
+        NewTenant: {"path": "a"},
+        PriceGiven: {},
+        BudgetGiven: {"period": "day"},
+    }
     for shape, known in known_by_shape.items():
         shape.model_validate(known)
         with pytest.raises(ValidationError, match="Extra inputs"):
