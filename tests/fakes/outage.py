@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.adapters import database
 from gateway.adapters.database import write_transaction
+from gateway.adapters.swift import SwiftPoster
 
 
 @contextmanager
@@ -22,7 +23,9 @@ def outage(engine: Engine) -> Iterator[None]:
     event.listen(engine, "begin", fail)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(database, "flock", fail)  # at the gate, behind which a ledger begins
+            # Where a ledger begins by itself: behind the gate, and in one trip.
+            patch.setattr(database, "flock", fail)
+            patch.setattr(SwiftPoster, "_prepared", fail)
             yield
     finally:
         event.remove(engine, "begin", fail)
