@@ -135,6 +135,14 @@ class LeanCounter(Counter):
         self._value.inc(amount)
 
 
+class LeanGauge(Gauge):
+    """The same of a gauge."""
+
+    def inc(self, amount: float = 1) -> None:
+        """Add without asking whether that can be."""
+        self._value.inc(amount)
+
+
 class LeanHistogram(Histogram):
     """The same of a histogram, which finds its bucket by halves."""
 
@@ -182,7 +190,7 @@ class Families:
         )
         self.gauges: Children[Gauge] = Children(
             {
-                name: Gauge(
+                name: LeanGauge(
                     name,
                     text,
                     labels,

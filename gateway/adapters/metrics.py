@@ -7,13 +7,19 @@ names and words (`metric_families`), what the database is asked (`metric_reading
 
 import platform
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from gateway.adapters.metric_accounts import Account
 from gateway.adapters.metric_families import (
     BUDGETS,
     COSTS,
@@ -32,8 +38,6 @@ from gateway.adapters.metric_readings import Readings, Standings, Totals, budget
 from gateway.adapters.metric_text import Text
 from gateway.core.admit import BUDGET_TAG, CHANGEABLE, OUTPUT_LIMITS, POLICY_TAG
 from gateway.core.exchange import Basis, Exchange, Outcome
-from gateway.core.money import PUSD_PER_USD
-from gateway.core.usage import Usage
 
 __all__ = ["METRIC_NAMES", "Batch", "Metrics"]
 
@@ -82,6 +86,8 @@ class Metrics:
         self._route = self._cap("route", WORDS_MAX)
         self._upstream = self._cap("upstream", WORDS_MAX)
         self._known: set[tuple[str, ...]] = set()
+        self._accounts: dict[tuple[str, str | None], Account] = {}
+        self._healthy: dict[str, bool] = {}
         self._watched: list[tuple[Gauge, Callable[[], int]]] = []
         self._gauges["gateway_build_info", version, platform.python_version()].set(1)
         if totals is not None:
@@ -93,29 +99,18 @@ class Metrics:
 
     def __call__(self, exchange: Exchange) -> None:
         """Count a settled exchange."""
-        tenant, model = self.tenant_seen(exchange.tenant, exchange.priced_model or OTHER)
-        counters = self._counters
-        counters["gateway_requests_total", tenant, model, exchange.outcome.value].inc()
-        if exchange.usage is not None:
-            for kind, tokens in _tokens(exchange.usage):
-                if tokens:
-                    counters["gateway_tokens_total", tenant, model, kind].inc(tokens)
-        elif exchange.basis is not Basis.NONE:
+        account = self._account_of(exchange.hold.tenant, exchange.priced_model or OTHER)
+        account.count(exchange)
+        if exchange.usage is None and exchange.basis is not Basis.NONE:
             reason = self._reason(exchange.problem or exchange.outcome.value)
-            counters["gateway_usage_missing_total", reason].inc()
+            self._counters["gateway_usage_missing_total", reason].inc()
         if exchange.cost_pusd is None:
-            counters["gateway_unpriced_requests_total", model].inc()
-        else:
-            usd = exchange.cost_pusd / PUSD_PER_USD
-            counters["gateway_cost_usd_total", tenant, model].inc(usd)
-        if saved_pusd := _saved_pusd(exchange):
-            usd = saved_pusd / PUSD_PER_USD
-            counters["gateway_cached_saved_usd_total", tenant, model].inc(usd)
+            self._counters["gateway_unpriced_requests_total", account.model].inc()
         if exchange.outcome is Outcome.INCOMPLETE and exchange.reason == "max_output_tokens":
-            counters["gateway_truncated_total", model, _truncated_by(exchange)].inc()
+            limit = _truncated_by(exchange)
+            self._counters["gateway_truncated_total", account.model, limit].inc()
         if exchange.hold.is_stream and (side := _aborted_by(exchange)):
-            counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
-        self._observe_times(exchange, model)
+            self._counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
 
     def tenant_known(self, tenant: str) -> None:
         """Bear what a tenant will count who is there before any request."""
@@ -123,6 +118,8 @@ class Metrics:
 
     def tenant_seen(self, tenant: str, model: str | None = None) -> tuple[str, str]:
         """Bear what a tenant will count, with a model of the price book; returns both labels."""
+        if (tenant, model) in self._accounts:  # its labels are its own, and it has all
+            return tenant, model or OTHER
         labels = self._tenant(tenant), self._model(model or OTHER)
         self._bear_tenant(labels[0])
         if model is not None and labels not in self._known:
@@ -160,6 +157,9 @@ class Metrics:
 
     def upstream_healthy(self, upstream: str, *, is_healthy: bool) -> None:
         """Whether the upstream answers."""
+        if self._healthy.get(upstream) is is_healthy:
+            return
+        self._healthy[upstream] = is_healthy
         self._gauges["gateway_upstream_healthy", self._upstream(upstream)].set(is_healthy)
 
     def hold_expired(self, resolution: str) -> None:
@@ -224,42 +224,15 @@ class Metrics:
         self._bear("gateway_truncated_total", model, TRUNCATION_LIMITS)
         self._bear("gateway_unpriced_requests_total", model)
 
-    def _observe_times(self, exchange: Exchange, model: str) -> None:
-        histograms = self._histograms
-        duration, first = exchange.duration_seconds, exchange.first_output_seconds
-        histograms["gateway_request_duration_seconds", model].observe(duration)
-        if first is None or not exchange.hold.is_stream:
-            return
-        histograms["gateway_time_to_first_token_seconds", model].observe(first)
-        tokens = exchange.usage.output_tokens if exchange.usage else 0
-        if tokens > 1:
-            mean = (duration - first) / (tokens - 1)
-            histograms["gateway_time_per_output_token_seconds", model].observe(mean)
-
-
-def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
-    """The counts by `TOKEN_TYPES`, which add up to input and output."""
-    uncached = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-    yield "input", uncached
-    yield "input_cached", usage.cached_tokens
-    yield "input_cache_write", usage.cache_write_tokens
-    yield "output", usage.output_tokens - usage.reasoning_tokens
-    yield "output_reasoning", usage.reasoning_tokens
-
-
-def _saved_pusd(exchange: Exchange) -> int:
-    """What its cached text would have cost as input beyond what it cost; never below 0."""
-    price, usage = exchange.price or exchange.hold.price, exchange.usage
-    if price is None or usage is None or not usage.cached_tokens:
-        return 0
-    rates = price.rates(service_tier=exchange.service_tier, input_tokens=usage.input_tokens)
-    if rates is None or rates.input is None:
-        return 0
-    return sum(
-        line.quantity * max(rates.input - line.unit_price_pusd, 0)
-        for line in exchange.lines
-        if line.meter == "input_cached"
-    )
+    def _account_of(self, tenant: str, model: str) -> Account:
+        """What a tenant counts with a model; those beyond the caps share one, and are counted."""
+        account = self._accounts.get((tenant, model))
+        if account is None:
+            labels = self.tenant_seen(tenant, model)
+            account = Account(self._counters, self._histograms, *labels)
+            if labels == (tenant, model):
+                self._accounts[labels] = account
+        return account
 
 
 def _truncated_by(exchange: Exchange) -> str:

@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace as replace_hold
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.adapters.chains import READ_SECONDS_MAX
 from gateway.core.admit import BUDGET_TAG, CUT_TAG, POLICY_TAG, Admitted, Change, told
@@ -50,8 +53,7 @@ class MinuteLimits(Protocol):
     async def admit(self, levels: tuple[Level, ...], *, key_id: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permit:
+class Permit(Struct, frozen=True, kw_only=True):
     """A request as it may be sent, and how it is to be treated."""
 
     hold: Hold
@@ -88,7 +90,7 @@ class Permit:
         return replace(
             self,
             decision=decision,
-            hold=replace(
+            hold=replace_hold(
                 self.hold,
                 hold_pusd=worst.hold_pusd,
                 max_output_tokens=admitted.request.max_output_tokens,

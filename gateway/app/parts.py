@@ -10,7 +10,7 @@ from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
 from gateway.adapters.hard_budgets import HardBudgets
 from gateway.adapters.input_count import InputCount
-from gateway.adapters.logs import log_exchange
+from gateway.adapters.logs import ExchangeLog
 from gateway.adapters.metric_files import Share
 from gateway.adapters.minutes import Minutes, store_for
 from gateway.adapters.open_holds import open_hold
@@ -108,7 +108,7 @@ class Parts:
         self.data_plane = self._make_data_plane()
 
     def _sinks(self) -> tuple[Sink, ...]:
-        own = (self.metrics, log_exchange, self.chains, self.minutes, self.owners)
+        own = (self.metrics, ExchangeLog(), self.chains, self.minutes, self.owners)
         return own if self.traces is None else (*own, self.traces)
 
     def _begin(self, hold: Hold, started: float) -> Life:

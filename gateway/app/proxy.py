@@ -162,7 +162,7 @@ class DataPlane:
         )
         course = Metered(self._meter, permit.hold, request.started)
         connection: Connection = request.scope["state"][CONNECTION]
-        send = Costed(_telling(request.send, permit), course)
+        send = _telling(Costed(request.send, connection, course), permit)
         return await self._relay.carry(dispatch, course, send, connection)
 
 

@@ -4,9 +4,10 @@ Moments are Unix microseconds; a time without a zone is UTC. Not here: the clock
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gateway.cli.exits import WrongUsage
+from gateway.core.moment import us_of
 
 _US = 1_000_000
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -37,11 +38,8 @@ def after(text: str, now_us: int) -> int:
 def moment(text: str) -> int:
     """A moment as it is written."""
     try:
-        at = datetime.fromisoformat(text)
+        return us_of(datetime.fromisoformat(text))
     except ValueError:
         raise WrongUsage(
             f"{text!r} is no moment: write 2026-11-22, 2026-11-22T08:00:00Z or a span such as 7d"
         ) from None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return int(at.timestamp()) * _US + at.microsecond

@@ -4,7 +4,10 @@ A request comes out as it went in unless the policy changed it; every change is 
 whose policy (`inheritance`), or what the request may cost (`bound`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.errors import PolicyDenied, Unpriced
 from gateway.core.policy import Policy
@@ -35,8 +38,7 @@ class Change:
     now: str | int | bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Admitted(Struct, frozen=True, kw_only=True):
     """A request that may be made. `body` None: send the client's own bytes.
 
     `asks_usage`: that its stream is to end with the usage is our wish, not its client's.

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from msgspec import Struct
+
 from gateway.core.errors import BudgetExhausted, BudgetHeld, GatewayError, Unbounded
 from gateway.core.money import PUSD_PER_USD, to_usd
 from gateway.core.period import known_zone, period_at
@@ -132,8 +134,7 @@ class ConcurrencyLimit:
     open_max: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """On what terms a hold may be placed."""
 
     may_wait: bool = True  # for other holds to end, where only they are in the way

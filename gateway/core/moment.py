@@ -11,6 +11,12 @@ def iso(us: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
 
 
+def us_of(at: datetime) -> int:
+    """A moment in Unix microseconds; without a zone it is UTC."""
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return int(aware.timestamp()) * _US + aware.microsecond
+
+
 def iso_or_none(us: int | None) -> str | None:
     """The same for what may not have happened."""
     return None if us is None else iso(us)

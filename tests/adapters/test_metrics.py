@@ -1,9 +1,10 @@
 """What a settled exchange moves, and what it never may show."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.adapters.metrics import METRIC_NAMES, Metrics
@@ -177,7 +178,9 @@ def test_aborted_streams(metrics: Metrics, fields: dict[str, Any], side: str, ph
 
 def test_tenants_beyond_the_cap_fold_into_other(metrics: Metrics) -> None:
     for number in range(5):
-        metrics(replace(ended(), hold=hold(tenant=f"t{number}", price=price(name="gpt-test"))))
+        metrics(
+            structs.replace(ended(), hold=hold(tenant=f"t{number}", price=price(name="gpt-test")))
+        )
     counted = {
         dict(labels)["tenant"]: count
         for (name, labels), count in samples(metrics).items()

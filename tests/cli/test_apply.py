@@ -62,6 +62,13 @@ def test_json_is_for_programs(gateway: Gateway) -> None:
     assert again.json == {"applied": False, "steps": []}
 
 
+def test_the_documented_file_can_be_applied(gateway: Gateway, file: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "admin.md").read_text(encoding="utf-8")
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert gateway("apply", "-f", "tenants.toml", "--yes").err == "done: 9 steps\n"
+    assert gateway("apply", "-f", "tenants.toml", "--plan", "--prune").out == ""
+
+
 def test_pruning_is_asked_for(gateway: Gateway, file: Path) -> None:
     gateway("apply", "-f", "tenants.toml", "--yes")
     gateway("tenants", "create", "zeta")

@@ -128,6 +128,14 @@ def test_every_route_has_a_row(tmp_path: Path) -> None:
     assert found == set(ROWS)
 
 
+def test_every_route_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "admin.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`([A-Z]+ /[^`]+)`", page))
+    known = {f"{method} {path.replace(':path', '')}" for method, path in ROWS}
+    assert told == known - {"GET /openapi.json"} | {"GET /admin/v1/audit"}
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(SCOPES)
+
+
 @DOORS
 async def test_without_a_token_nothing_is_told(on: Scene, door: tuple[str, str]) -> None:
     told = await answer(on, door, OURS, None)

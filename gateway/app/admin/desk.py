@@ -117,13 +117,13 @@ class Desk:
         return {"engine": office.engine, "now_us": office.now_us, "author": self.grant.by}
 
 
-def _desk_for(scope: str) -> Callable[[Request], Desk]:
+def _desk_for(scope: str) -> Callable[[Request], Awaitable[Desk]]:
     async def seat(request: Request) -> Desk:
         grant = getattr(request.state, GRANT)
         require(grant, scope)
         return Desk(office=request.app.state.office, grant=grant)
 
-    return seat  # type: ignore[return-value]  # FastAPI awaits it
+    return seat
 
 
 Reading = Annotated[Desk, Depends(_desk_for(READ))]

@@ -33,9 +33,9 @@ from gateway.app.admin.ledger_shapes import (
     UsageAsked,
 )
 from gateway.app.admin.pages import ROWS, After, Limit, Page, Place, page, page_of_all, place_after
-from gateway.app.admin.tenants import moment_us
 from gateway.app.health import ADMIN
 from gateway.core.errors import InvalidRequest, NotFound
+from gateway.core.moment import us_of
 
 router = APIRouter(tags=[ADMIN])
 
@@ -171,4 +171,4 @@ def _usage_place(row: reports.UsageRow, groups: Sequence[str]) -> Place:
 
 
 def _us(at: datetime | None) -> int | None:
-    return None if at is None else moment_us(at)
+    return None if at is None else us_of(at)

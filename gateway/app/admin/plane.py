@@ -27,6 +27,7 @@ from gateway.core.errors import BodyTooLarge, GatewayError
 PREFIX = "/admin/v1"
 BODY_BYTES_MAX = 1024 * 1024
 BODIES_BYTES_MAX = 16 * BODY_BYTES_MAX
+PRIVATE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -44,10 +45,11 @@ class AdminPlane:
         return self.app.routes
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        private = _kept_by_nobody(send)
         try:
-            await self._enter(scope, receive, send)
+            await self._enter(scope, receive, private)
         except GatewayError as error:
-            await problem_of(error)(scope, receive, send)
+            await problem_of(error)(scope, receive, private)
         except ClientGone:
             return
 
@@ -65,6 +67,17 @@ class AdminPlane:
                 raise BodyTooLarge(f"A body here has at most {BODY_BYTES_MAX:,} bytes.") from None
             state = {**scope.get("state", {}), GRANT: grant}
             await self.app({**scope, "state": state}, _once(content, receive), send)
+
+
+def _kept_by_nobody(send: Send) -> Send:
+    """Answers hold new keys, and what tenants spend: no cache may have them."""
+
+    async def private(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *PRIVATE]}
+        await send(message)
+
+    return private
 
 
 def _once(content: bytes, receive: Receive) -> Receive:

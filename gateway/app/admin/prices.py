@@ -11,10 +11,10 @@ from gateway.adapters.price_views import card_document
 from gateway.app.admin.desk import Desk, Pricing, Reading, off_loop, refusals
 from gateway.app.admin.pages import ROWS, After, Limit, Page, page_of_all
 from gateway.app.admin.shapes import Override, PriceCard, PriceCards, PriceGiven, Text
-from gateway.app.admin.tenants import moment_us
 from gateway.app.health import ADMIN
 from gateway.core.errors import InvalidRequest, NotFound
 from gateway.core.grant import PRICES, READ
+from gateway.core.moment import us_of
 
 router = APIRouter(tags=[ADMIN])
 
@@ -97,4 +97,4 @@ def _document(desk: Desk, model: str, given: PriceGiven) -> bytes:
 
 
 def _us(at: datetime | None) -> int | None:
-    return None if at is None else moment_us(at)
+    return None if at is None else us_of(at)

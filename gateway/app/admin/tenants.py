@@ -1,12 +1,11 @@
 """`/tenants` and `/keys`: who pays, and with which credentials."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from gateway.adapters.views import key_document, tenant_document
-from gateway.app.admin.desk import Desk, Keeping, Reading, Writing, off_loop, refusals
+from gateway.app.admin.desk import Keeping, Reading, Writing, off_loop, refusals
 from gateway.app.admin.pages import ROWS, After, Limit, Page, page, place_after
 from gateway.app.admin.shapes import (
     IssuedKey,
@@ -21,6 +20,7 @@ from gateway.app.health import ADMIN
 from gateway.app.tenancy import begin_tenant
 from gateway.core.errors import InvalidRequest
 from gateway.core.grant import WRITE, authorize
+from gateway.core.moment import us_of
 
 router = APIRouter(tags=[ADMIN])
 
@@ -87,7 +87,7 @@ def list_keys(
 def create_key(desk: Keeping, given: NewKey) -> Any:
     """Make a key. Its text is in this answer and nowhere else."""
     desk.tenant(given.tenant)
-    expires_at_us = None if given.expires_at is None else moment_us(given.expires_at)
+    expires_at_us = None if given.expires_at is None else us_of(given.expires_at)
     if expires_at_us is not None and expires_at_us <= desk.office.now_us():
         raise InvalidRequest("'expires_at' has passed: give a moment to come.")
     with refusals():
@@ -119,12 +119,3 @@ def revoke_key(desk: Keeping, key_id: str) -> None:
     desk.key(key_id)
     with refusals():
         desk.directory.revoke_key(key_id)
-
-
-def moment_us(at: datetime) -> int:
-    """A moment as it was given, in Unix microseconds; without a zone it is UTC."""
-    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return int(aware.timestamp()) * 1_000_000 + aware.microsecond
-
-
-__all__ = ["Desk", "moment_us", "router"]

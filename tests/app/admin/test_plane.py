@@ -120,6 +120,12 @@ async def test_every_error_is_a_problem(
     assert said["detail"]
 
 
+async def test_no_cache_keeps_what_it_says(on: Scene) -> None:
+    for path, token, status in (("/keys", ROOT_TOKEN, 200), ("/keys", None, 401)):
+        told = await on.ask("GET", path, token=token)
+        assert (told.status_code, told.headers["cache-control"]) == (status, "no-store")
+
+
 async def test_two_tokens_are_none(on: Scene) -> None:
     headers = [("authorization", f"Bearer {ROOT_TOKEN}")] * 2
     told = await on.client.get(f"{on.url}/tenants", headers=headers)
