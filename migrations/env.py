@@ -8,8 +8,8 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
+from gateway.adapters.console_schema import metadata
 from gateway.adapters.database import open_engine, write_transaction
-from gateway.adapters.schema import metadata
 
 
 def _migrate(connection: Connection) -> None:

@@ -109,10 +109,15 @@ def entries(
     since_us: int | None = None,
     limit: int = ROWS_MAX,
     before: tuple[int, str] | None = None,
+    where: Sequence[ColumnElement[bool]] = (),
 ) -> list[EntryRow]:
-    """Entries, newest first. The next page is `before` the last row's created_at_us and id."""
+    """Entries, newest first. The next page is `before` the last row's created_at_us and id.
+
+    `where`: what else is asked of an entry.
+    """
     table = schema.entry.c
-    query = _adjusted().order_by(table.created_at_us.desc(), table.request_id.desc())
+    query = _adjusted().where(*where)
+    query = query.order_by(table.created_at_us.desc(), table.request_id.desc())
     if tenant is not None:
         query = query.where(is_within(table.tenant, tenant))
     if since_us is not None:

@@ -20,6 +20,8 @@ from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.refusals import keep_newest
 from gateway.adapters.statements import Statements
+from gateway.app.console.assembly import console_for
+from gateway.app.console.viewer import RootToken
 from gateway.app.devices import now_us
 from gateway.app.errors import answer, answer_not_found
 from gateway.app.health import admin_guard, health_router
@@ -62,7 +64,8 @@ def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
     app.add_exception_handler(HTTPStatus.NOT_FOUND, answer_not_found)
     token = CurrentSecret(settings.admin.token, settings.admin.token_file)
     # A token that is set is asked for everywhere: on loopback there may be a proxy in front.
-    guard = admin_guard(is_open=is_loopback(settings.host) and not token(), token=token)
+    is_open = is_loopback(settings.host) and not token()
+    guard = admin_guard(is_open=is_open, token=token)
     app.include_router(
         own_router(
             Statements(engine=parts.engine, now_us=parts.ledger.now_us),
@@ -72,6 +75,7 @@ def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
         )
     )
     app.include_router(health_router(ledger=parts.ledger, metrics=parts.metrics, guard=guard))
+    app.include_router(console_for(parts, RootToken(token), is_open=is_open))
     return app
 
 
@@ -93,6 +97,7 @@ async def living(parts: Parts) -> AsyncIterator[None]:
                     parts.notifier.run(),
                     keep_newest(parts.engine),
                     keep_shelves(parts.engine, parts.ledger.now_us),
+                    parts.live.run(),
                     _sample(parts.metrics),
                 )
             ]

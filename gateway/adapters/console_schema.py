@@ -1,0 +1,16 @@
+"""The table of the console's sessions. Beside `schema`'s."""
+
+from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+
+from gateway.adapters.schema import metadata as metadata  # noqa: PLC0414 - all tables, these too
+
+# Whoever shows the secret of this digest is the one whom `credential` names.
+console_session = Table(
+    "console_session",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("credential", Text, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger, nullable=False),
+)
