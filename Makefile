@@ -2,6 +2,6 @@ PIN = uv pip compile -q --generate-hashes --universal --python-version 3.11 --no
 LOCK = $(PIN) pyproject.toml --extra demo --extra otel --extra redis
 demo test:
 	python3 gw $@
-lock:  # needs uv; the runtime with its extras, the same with the checks, and what the checks' clients are written with
-	$(LOCK) -o requirements.lock && $(LOCK) --group test -o tests/requirements.lock && $(PIN) --group clients -o tests/clients/requirements.lock
+lock:  # needs uv; the runtime with its extras, the same with the checks, what the checks' clients are written with, and what judges the deployment
+	$(LOCK) -o requirements.lock && $(LOCK) --group test -o tests/requirements.lock && $(PIN) --group clients -o tests/clients/requirements.lock && $(PIN) --group deploy -o tests/deploy/requirements.lock
 .PHONY: demo test lock

@@ -16,6 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = (ROOT / "requirements.lock").read_text()
 CHECKS = (ROOT / "tests" / "requirements.lock").read_text()
 CLIENTS = (ROOT / "tests" / "clients" / "requirements.lock").read_text()
+DEPLOY = (ROOT / "tests" / "deploy" / "requirements.lock").read_text()
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 WANTED = [*PROJECT["project"]["dependencies"], *EXTRAS["demo"], *EXTRAS["otel"], *EXTRAS["redis"]]
 HASHES = r"(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
@@ -32,8 +33,9 @@ def pins(lock: str) -> dict[str, str]:
         (RUNTIME, WANTED),
         (CHECKS, WANTED + PROJECT["dependency-groups"]["test"]),
         (CLIENTS, PROJECT["dependency-groups"]["clients"]),
+        (DEPLOY, PROJECT["dependency-groups"]["deploy"]),
     ],
-    ids=["runtime", "checks", "clients"],
+    ids=["runtime", "checks", "clients", "deploy"],
 )
 def test_a_lock_satisfies_the_project(lock: str, wanted: list[str]) -> None:
     pinned = pins(lock)
@@ -47,7 +49,11 @@ def test_the_checks_run_on_the_very_packages_that_are_shipped() -> None:
     assert pins(RUNTIME).items() <= pins(CHECKS).items()
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, CHECKS, CLIENTS], ids=["runtime", "checks", "clients"])
+@pytest.mark.parametrize(
+    "lock",
+    [RUNTIME, CHECKS, CLIENTS, DEPLOY],
+    ids=["runtime", "checks", "clients", "deploy"],
+)
 def test_a_lock_is_nothing_but_pins_with_hashes(lock: str) -> None:
     rest = PIN.sub("", lock).splitlines()
     assert [line for line in rest if not line.startswith("#")] == []

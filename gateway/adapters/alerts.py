@@ -6,6 +6,7 @@ tries then. Not here: what writes the rows (`docket`, `budgets`), or the telling
 
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
@@ -15,15 +16,19 @@ from sqlalchemy import (
     Select,
     and_,
     func,
+    or_,
     select,
+    tuple_,
     update,
 )
 
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
 from gateway.adapters.legs import budget_from
-from gateway.core.alert import Alert, pause_seconds
+from gateway.adapters.reports import is_within
+from gateway.core.alert import Alert, facts, pause_seconds
 from gateway.core.budget import Account
+from gateway.core.moment import iso_or_none
 
 TAKEN_MAX = 16  # at once: they are told side by side
 NEWS_SECONDS_MAX = 7 * 86_400  # what nobody was there to tell for so long is not told any more
@@ -83,6 +88,59 @@ class Alerts:
             .where(_is(row["budget_id"], row["period_start_us"], row["threshold_pct"]))
             .values(attempts=attempts, due_at_us=due_at_us)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """An alert, and what became of telling it."""
+
+    alert: Alert
+    delivered_at_us: int | None
+    attempts: int
+
+
+Place = tuple[int, str, int, int]  # when it was raised, and what it is of: budget, period, percent
+
+
+def raised(
+    engine: Engine, *, tenant: str | None = None, before: Place | None = None, limit: int
+) -> list[Raised]:
+    """Alerts, newest first; of a tenant's budgets those of all below it too. Reads only."""
+    table, budget, key = schema.alert.c, schema.budget.c, schema.api_key.c
+    place = (table.at_us, table.budget_id, table.period_start_us, table.threshold_pct)
+    query = (
+        select(schema.alert)
+        .join(schema.budget, budget.id == table.budget_id)
+        .outerjoin(schema.api_key, key.id == budget.subject)
+        .order_by(*(column.desc() for column in place))
+        .limit(limit)
+    )
+    if tenant is not None:
+        query = query.where(or_(is_within(key.tenant, tenant), is_within(budget.subject, tenant)))
+    if before is not None:
+        query = query.where(tuple_(*place) < tuple_(*before))
+    with engine.connect() as connection:
+        rows = connection.execute(query).mappings().all()
+        return [
+            Raised(
+                alert=_alert(connection, row),
+                delivered_at_us=row["delivered_at_us"],
+                attempts=row["attempts"],
+            )
+            for row in rows
+        ]
+
+
+def place_of(alert: Alert) -> Place:
+    """Where it stands among all."""
+    account = alert.account
+    return alert.at_us, account.budget_id, account.period_start_us, alert.threshold_pct
+
+
+def raised_document(one: Raised) -> dict[str, object]:
+    """An alert as scripts know it."""
+    told = {"delivered_at": iso_or_none(one.delivered_at_us), "attempts": one.attempts}
+    return {**facts(one.alert), **told}
 
 
 def _due(now_us: int) -> Select[tuple[object, ...]]:

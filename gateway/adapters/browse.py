@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, or_, select, true
 
 from gateway.adapters import schema
-from gateway.adapters.reports import EntryRow, entries, is_within
+from gateway.adapters.reports import EntryRow, entries_of, is_within
 
 LOOKED_AT_MAX = 20_000  # entries of one page's search
 TENANTS_MAX = 50  # that are searched one by one; of more, all entries are
@@ -67,7 +67,7 @@ def browse(
         )
     shown = places[:limit]
     ids = [request_id for _, request_id in shown]
-    rows = entries(engine, limit=limit, where=[schema.entry.c.request_id.in_(ids)]) if ids else []
+    rows = entries_of(engine, ids)
     if len(places) > limit:
         return Found(rows=rows, after=shown[-1], is_whole=True)
     return Found(rows=rows, after=floor, is_whole=floor is None)

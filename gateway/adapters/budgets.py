@@ -4,29 +4,26 @@ Not here: which budgets a request counts against (`legs`), or what they come to 
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypedDict
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
 
 from gateway.adapters import schema
+from gateway.adapters.audit import PROGRAM, Deed, record_deed
 from gateway.adapters.changes import BUDGET, record_change
 from gateway.adapters.clock import database_us
-from gateway.adapters.database import insert_into, write_transaction
+from gateway.adapters.database import Source, insert_into, reading, write_transaction
 from gateway.adapters.legs import budget_from
-from gateway.adapters.policies import subjects_on_path
+from gateway.adapters.policies import Owner, owner_of, subjects_on_path
 from gateway.adapters.standings import Standing, standings
-from gateway.core.budget import LIMIT_PUSD_MAX, Account, Budget, budget_name
-from gateway.core.money import PUSD_PER_USD
-from gateway.core.period import known_zone, period_at
+from gateway.adapters.views import limit_facts
+from gateway.core.budget import Account, Budget, budget_name, checked_budget
 from gateway.core.tenant import ancestry
 
 _KEY_DEPTH = 9  # below every tenant
-_THRESHOLD_PCT_MAX = 1_000
-_NAME = re.compile(r"[^\s,=+]{1,256}\Z")
 
 
 class Given(TypedDict, total=False):
@@ -43,11 +40,12 @@ class BudgetUnknown(LookupError):
 
 
 class Budgets:
-    """The administrator's verbs. Synchronous, one transaction each."""
+    """The administrator's verbs. Synchronous, one transaction each. `author` is who sets them."""
 
-    def __init__(self, *, engine: Engine, now_us: Callable[[], int]) -> None:
+    def __init__(self, *, engine: Source, now_us: Callable[[], int], author: str = PROGRAM) -> None:
         self._engine = engine
         self._now_us = now_us
+        self._author = author
 
     def set_budget(
         self,
@@ -64,16 +62,16 @@ class Budgets:
         """
         names = _names(models)
         with write_transaction(self._engine) as connection:
-            depth = _depth(connection, subject)
+            owner = owner_of(connection, subject)
             # First, because it lets administrators in one by one: two cannot both find no budget.
             record_change(connection, BUDGET, subject)
             now_us = self._database_us(connection)
             before = _find(connection, subject, period, names)
-            if before is None:
-                before = _new(f"{depth}-{uuid4().hex}", subject, period, names, given)
-            budget = _checked(replace(before, **given))
+            changed = before or _new(_new_id(owner), subject, period, names, given)
+            budget = checked_budget(replace(changed, **given))
             _write(connection, budget, now_us)
             _bring_to_date(connection, budget, now_us)
+            self._record(connection, "budget.set", owner, before, budget)
         return budget
 
     def end_budget(self, subject: str, *, period: str, models: Sequence[str] | None = None) -> None:
@@ -83,7 +81,7 @@ class Budgets:
         """
         names = _names(models)
         with write_transaction(self._engine) as connection:
-            _depth(connection, subject)
+            owner = owner_of(connection, subject)
             record_change(connection, BUDGET, subject)
             budget = _find(connection, subject, period, names)
             if budget is None:
@@ -94,14 +92,21 @@ class Budgets:
                 .where(table.c.id == budget.id)
                 .values(ended_at_us=self._database_us(connection))
             )
+            self._record(connection, "budget.end", owner, budget, None)
 
-    def list_budgets(self, subject: str | None = None) -> list[Standing]:
-        """Every budget in force, or those of one tenant or key. Raises SubjectUnknown."""
-        with self._engine.connect() as connection:
+    def list_budgets(
+        self, subject: str | None = None, *, within: str | None = None
+    ) -> list[Standing]:
+        """Every budget in force, or those of one tenant or key, or of a tenant with all below it.
+
+        Raises SubjectUnknown.
+        """
+        with reading(self._engine) as connection:
             if subject is not None:
-                _depth(connection, subject)
+                owner_of(connection, subject)
             subjects = None if subject is None else [subject]
-            return standings(connection, self._database_us(connection), subjects=subjects)
+            now_us = self._database_us(connection)
+            return standings(connection, now_us, subjects=subjects, within=within)
 
     def list_on_way(self, subject: str, models: Iterable[str]) -> list[Standing]:
         """The budgets that a tenant's or key's request counts against, for a model by its names.
@@ -109,7 +114,7 @@ class Budgets:
         Raises SubjectUnknown.
         """
         names = set(models)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             subjects = subjects_on_path(connection, subject)
             found = standings(connection, self._database_us(connection), subjects=subjects)
         return [standing for standing in found if standing.budget.covers(names)]
@@ -118,11 +123,32 @@ class Budgets:
         told_us = database_us(connection)
         return self._now_us() if told_us is None else told_us
 
+    def _record(
+        self,
+        connection: Connection,
+        action: str,
+        owner: Owner,
+        before: Budget | None,
+        after: Budget | None,
+    ) -> None:
+        budget = after or before
+        assert budget is not None
+        deed = Deed(
+            author=self._author,
+            at_us=self._now_us(),
+            action=action,
+            subject=budget.subject,
+            tenant=owner.tenant,
+            before=None if before is None else limit_facts(before),
+            after=None if after is None else limit_facts(after),
+        )
+        record_deed(connection, deed)
 
-def _depth(connection: Connection, subject: str) -> int:
-    """How deep in the tree a tenant or key is; with it the ids of budgets begin."""
-    on_path = subjects_on_path(connection, subject)
-    return len(on_path) if on_path == ancestry(subject) else _KEY_DEPTH
+
+def _new_id(owner: Owner) -> str:
+    """It begins with how deep in the tree the budget is."""
+    depth = _KEY_DEPTH if owner.is_key else len(ancestry(owner.tenant))
+    return f"{depth}-{uuid4().hex}"
 
 
 def _names(models: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -162,18 +188,6 @@ def _find(
 
 def _models_text(models: Sequence[str] | None) -> str | None:
     return None if models is None else json.dumps(models)
-
-
-def _checked(budget: Budget) -> Budget:
-    if not 0 <= budget.limit_pusd <= LIMIT_PUSD_MAX:
-        usd = LIMIT_PUSD_MAX // PUSD_PER_USD
-        raise ValueError(f"a budget's limit is from 0 to {usd:,} USD a period")
-    if budget.models is not None and not (budget.models and all(map(_NAME.match, budget.models))):
-        raise ValueError("a budget's models are names without spaces, as gpt-5,gpt-5-mini")
-    if any(not 1 <= percent <= _THRESHOLD_PCT_MAX for percent in budget.thresholds_pct):
-        raise ValueError(f"a threshold is from 1 to {_THRESHOLD_PCT_MAX} percent of the limit")
-    period_at(budget.period, known_zone(budget.zone), 0)
-    return replace(budget, thresholds_pct=tuple(sorted({*budget.thresholds_pct})))
 
 
 def _write(connection: Connection, budget: Budget, now_us: int) -> None:

@@ -62,18 +62,19 @@ class ChangeLog:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._position: int | None = None
+        self.position: int | None = None  # the newest that was read
         self._touched: dict[str, float] = {}
 
     def read(self, connection: Connection, newest: int, asked_seconds: float) -> News:
         """Take note of the newest number; whatever it brings is read."""
-        before, self._position = self._position, newest
+        before, self.position = self.position, newest
         changes: tuple[Change, ...] | None = ()
         if before is None or newest < before or newest - before > CHANGES_MAX:
             changes = None
         elif newest > before:
             changes = _between(connection, before, newest)
             until = asked_seconds + TOUCHED_SECONDS
+            self._touched = {one: end for one, end in self._touched.items() if end > asked_seconds}
             self._touched.update((one.subject, until) for one in changes if one.kind in RIGHTS)
         return News(newest=newest, asked_seconds=asked_seconds, changes=changes)
 
@@ -82,8 +83,7 @@ class ChangeLog:
         if not self._touched:
             return False
         now = self._clock()
-        self._touched = {subject: end for subject, end in self._touched.items() if end > now}
-        return not self._touched.keys().isdisjoint((key_id, *ancestry(tenant)))
+        return any(self._touched.get(one, now) > now for one in (key_id, *ancestry(tenant)))
 
 
 def _between(connection: Connection, after: int, newest: int) -> tuple[Change, ...]:

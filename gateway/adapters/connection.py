@@ -23,13 +23,15 @@ WRITE_BYTES_MAX = 256 * 1024
 RECEIVE_BUFFER_BYTES = 128 * 1024
 
 Phases = Mapping[str, float | None]
+Take = Callable[[bytes], bool]  # told a piece of a body; True: no more of it for now
 
 
 class Connection(asyncio.BufferedProtocol):
     """An HTTP/1.1 connection on which one exchange runs at a time.
 
     One coroutine waits at a time, on one future, with one deadline. The timer behind it is only
-    touched when a deadline comes earlier than the timer: a stream's events cost no timer.
+    touched when a deadline comes earlier than the timer: a stream's events cost no timer. Nor do
+    they wake a task: while a body is poured, its pieces are handed on as they are read.
     """
 
     def __init__(self, *, read_buffer: memoryview, on_lost: Callable[["Connection"], None]) -> None:
@@ -41,6 +43,8 @@ class Connection(asyncio.BufferedProtocol):
         self._on_lost = on_lost
         self._failure: httpx.TransportError | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None  # while a body is poured
+        self._idle_seconds: float | None = None
         self._deadline = math.inf
         self._late: type[httpx.TimeoutException] = httpx.ReadTimeout
         self._timer: asyncio.TimerHandle | None = None
@@ -71,6 +75,28 @@ class Connection(asyncio.BufferedProtocol):
                 return None
             await self._wait(self._deadline_in(seconds), httpx.ReadTimeout)
         return response.take()
+
+    async def pour(self, take: Take, seconds: float | None) -> bool:
+        """Hand the body to `take` as it arrives, until it wants no more for now: then True.
+
+        False at the body's clean end. `seconds`: how long it may be silent.
+        """
+        response = self.response
+        self._idle_seconds = seconds
+        while True:
+            while response.chunks:
+                if take(response.take_some()):
+                    return True
+            self._resume_reading()
+            if response.is_complete:
+                return False
+            self._take = take
+            try:
+                await self._wait(self._deadline_in(seconds), httpx.ReadTimeout)
+                if self._take is None:
+                    return True
+            finally:
+                self._take = None
 
     def park(self) -> bool:
         """End the exchange. False: not fit for another one."""
@@ -131,6 +157,20 @@ class Connection(asyncio.BufferedProtocol):
             await waiter
         finally:
             self._waiter = None
+
+    def _is_handed_on(self, take: Take) -> bool:
+        """Hand on what was read. True: whoever pours has to go on himself."""
+        response = self.response
+        self._deadline = self._deadline_in(self._idle_seconds)
+        try:
+            while response.chunks and self._take is not None:
+                if take(response.take_some()):
+                    self._take = None
+        except Exception as error:  # noqa: BLE001 - it is his who pours, and goes to him
+            self._take = None
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(error)
+        return self._take is None or response.is_complete
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -194,6 +234,8 @@ class Connection(asyncio.BufferedProtocol):
             self.response.feed(self._read_buffer[:nbytes])
         except httpx.RemoteProtocolError as error:
             self._fail(error)
+            return
+        if self._take is not None and not self._is_handed_on(self._take):
             return
         if self.response.chunk_bytes > UNREAD_BYTES_MAX and not self._is_read_paused:
             self._is_read_paused = True

@@ -6,11 +6,11 @@ is fair, and a kill releases it. PostgreSQL needs no gate, but time limits: whoe
 hang others.
 """
 
-import fcntl
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
 from typing import Literal, cast
 
@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 Synchronous = Literal["FULL", "NORMAL"]
+Source = Engine | Connection  # a database, or a transaction that is under way on it
 
 BUSY_MS_MAX = 10_000
 CONNECT_SECONDS_MAX = 2
@@ -31,6 +32,7 @@ IDLE_IN_TRANSACTION_MS_MAX = 5_000
 UNACKNOWLEDGED_MS_MAX = 5_000
 PRIVATE_FILE = 0o600
 _WRITES = "gateway_writes"
+_GATE = "gateway_gate"
 _DRIVERS = {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}
 _USE = "use sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
 
@@ -71,25 +73,58 @@ def _open_sqlite(parsed: URL, synchronous: Synchronous) -> Engine:
     engine = create_engine(parsed, connect_args={"isolation_level": None}, hide_parameters=True)
     event.listen(engine, "connect", _pragmas(synchronous))
     event.listen(engine, "begin", _begin)
+    if parsed.database not in (None, "", ":memory:"):
+        # A descriptor of its own for each connection: threads of one process exclude each other.
+        event.listen(engine, "connect", _gate_opener(_lock_path(Path(str(parsed.database)))))
+        event.listen(engine, "close", _close_gate)
     return engine
 
 
 @contextmanager
-def write_transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write: committed when the block ends, rolled back when it raises."""
-    with engine.connect() as connection, write_on(connection):
+def write_transaction(source: Source) -> Iterator[Connection]:
+    """A transaction that may write: committed when the block ends, rolled back when it raises.
+
+    A connection is in one already, and is its owner's to commit: this joins it.
+    """
+    if isinstance(source, Connection):
+        yield source
+        return
+    with source.connect() as connection, _gate(connection):
+        connection.execution_options(**{_WRITES: True})
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[Connection]:
+    """A connection to read on: a new one, or the one whose transaction is joined."""
+    if isinstance(source, Connection):
+        yield source
+        return
+    with source.connect() as connection:
         yield connection
 
 
 @contextmanager
 def write_on(connection: Connection) -> Iterator[None]:
-    """The same on a connection that its owner keeps."""
-    connection.execution_options(**{_WRITES: True})
-    try:
-        with _gate(connection.engine), connection.begin():
+    """The same on a connection that its owner keeps; raises the driver's own errors too.
+
+    To SQLite it says itself when to begin and to commit: SQLAlchemy takes longer for that than a
+    small transaction takes.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        with connection.begin():
             yield
-    finally:
-        connection.execution_options(**{_WRITES: False})
+        return
+    with _gate(connection):
+        driver.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            driver.commit()
+        finally:
+            driver.rollback()  # does nothing after the commit
+            connection.rollback()  # which may have been asked something on the way
 
 
 def insert_into(table: Table, dialect: Dialect) -> sqlite.Insert:
@@ -144,28 +179,33 @@ def _pragmas(
 
 def _begin(connection: Connection) -> None:
     # A deferred transaction that turns to writing fails at once, whatever the time-out.
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection) and driver.in_transaction:
+        return  # by who keeps the connection
     is_writing = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 
 
-@lru_cache
-def _gate_path(url: URL) -> Path | None:
-    """Where writers queue; None where the database lets them in by itself, or is one's own."""
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-        return None
-    return _lock_path(Path(str(url.database)))
+def _gate_opener(path: Path) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+    def connect(_: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        entry.info[_GATE] = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+
+    return connect
+
+
+def _close_gate(_: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    os.close(entry.info.pop(_GATE))
 
 
 @contextmanager
-def _gate(engine: Engine) -> Iterator[None]:
-    path = _gate_path(engine.url)
-    if path is None:
+def _gate(connection: Connection) -> Iterator[None]:
+    """Where writers queue; there is none where the database queues them, or is one's own."""
+    gate = connection.info.get(_GATE)
+    if gate is None:
         yield
         return
-    # A descriptor of its own for each writer: threads of one process exclude each other too.
-    gate = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    flock(gate, LOCK_EX)
     try:
-        fcntl.flock(gate, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(gate)
+        flock(gate, LOCK_UN)

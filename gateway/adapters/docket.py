@@ -5,7 +5,7 @@ they came. One that waits for others to end makes all wait that want the same mo
 Not here: the statements that ask and write (`posting`, `pipeline`), or the sums (`core.budget`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,40 +60,42 @@ class Docket:
 def decide(work: Work, told: Told, judge: Judge) -> Docket:
     """Apply a batch to its accounts."""
     docket = Docket(fresh=told.fresh)
-    touched: dict[Leg, int] = {}  # what was spent before
+    before = {leg: account.figures for leg, account in told.accounts.items()}
     for request_id, settled in work.settled.items():
         held_pusd = settled.hold_pusd if request_id in told.gone else 0
         cost_pusd = settled.spent_pusd if request_id in told.fresh else 0
-        if held_pusd or cost_pusd:
-            _resolve(work.legs[request_id], told, touched, held_pusd, cost_pusd)
+        _resolve(work.legs[request_id], told.accounts, held_pusd, cost_pusd)
     for correction in told.corrections:
-        _resolve(correction.legs, told, touched, 0, correction.delta_pusd)
-    _place_all(work, told, judge, docket, touched)
-    budgets = judge.budgets
-    for leg, spent_pusd in sorted(touched.items()):
+        _resolve(correction.legs, told.accounts, 0, correction.delta_pusd)
+    if work.held:
+        _place_all(work, told, judge, docket)
+    for leg, figures in sorted(before.items()):
         account = told.accounts[leg]
-        docket.accounts.append(account)
-        if account.spent_pusd > spent_pusd and (budget := budgets.get(leg[0])) is not None:
-            crossed = account.crossed(budget, spent_before_pusd=spent_pusd)
-            now_us = judge.now_us
-            docket.alerts += [(*leg, percent, now_us, None, 0, now_us) for percent in crossed]
+        if account.figures != figures:
+            docket.accounts.append(account)
+            docket.alerts += _alerts(account, figures[1], judge)
     return docket
 
 
 def _resolve(
-    legs: tuple[Leg, ...], told: Told, touched: dict[Leg, int], held_pusd: int, cost_pusd: int
+    legs: tuple[Leg, ...], accounts: Mapping[Leg, Account], held_pusd: int, cost_pusd: int
 ) -> None:
     for leg in legs:
-        account = told.accounts.get(leg)
-        if account is None:  # of a database that was set back: no cost is lost to a budget
-            continue
-        touched.setdefault(leg, account.spent_pusd)
-        account.resolve(held_pusd=held_pusd, cost_pusd=cost_pusd)
+        account = accounts.get(leg)
+        if account is not None:  # of a database that was set back: no cost is lost to a budget
+            account.resolve(held_pusd, cost_pusd)
 
 
-def _place_all(
-    work: Work, told: Told, judge: Judge, docket: Docket, touched: dict[Leg, int]
-) -> None:
+def _alerts(account: Account, spent_before_pusd: int, judge: Judge) -> Iterator[Row]:
+    budget = judge.budgets.get(account.budget_id)
+    if budget is None or account.spent_pusd <= spent_before_pusd:
+        return
+    now_us = judge.now_us
+    for percent in account.crossed(budget, spent_before_pusd=spent_before_pusd):
+        yield *account.leg, percent, now_us, None, 0, now_us
+
+
+def _place_all(work: Work, told: Told, judge: Judge, docket: Docket) -> None:
     asked = [held for held in work.held.values() if not held.is_sent]
     fallen = judge.fallen([held for held in asked if held.row[0] not in told.there])
     queue = _Queue(told, judge)
@@ -104,20 +106,19 @@ def _place_all(
             docket.placed[request_id] = legs
             continue
         legs = work.legs[request_id]
+        accounts = [told.accounts[leg] for leg in legs]
         error = fallen.get(request_id)
         if error is None and not held.is_sent:
-            error = queue.refusal(held, legs)
+            error = queue.refusal(held, accounts)
         if error is not None:
             docket.refused[request_id] = error
             continue
         if told.open_holds:
             _count(held, told.open_holds)
-        for leg in legs:
-            account = told.accounts[leg]
-            touched.setdefault(leg, account.spent_pusd)
+        for account in accounts:
             account.hold(held.hold_pusd)
             if held.is_sent:  # it is under way, whether it fits or not
-                account.resolve(held_pusd=0, cost_pusd=0)
+                account.resolve(0, 0)
         docket.holds.append(held.placed_row(legs))
         docket.placed[request_id] = legs
 
@@ -131,7 +132,7 @@ class _Queue:
         self._now_us = judge.now_us
         self._waited_for: set[Leg] = set()  # of those that came before
 
-    def refusal(self, held: Held, legs: tuple[Leg, ...]) -> GatewayError | None:
+    def refusal(self, held: Held, accounts: Sequence[Account]) -> GatewayError | None:
         """Why it may not, as far as is known; None when it may."""
         for limit in held.terms.concurrency:
             if self._told.open_holds.get(limit.subject, 0) >= limit.open_max:
@@ -139,7 +140,6 @@ class _Queue:
                     f"{limit.subject} may have {limit.open_max} requests open at once, and has; "
                     "try again when one has ended."
                 )
-        accounts = [self._told.accounts[leg] for leg in legs]
         error = obstacle(
             accounts,
             held.hold_pusd,
@@ -147,19 +147,17 @@ class _Queue:
             terms=held.terms,
             now_us=self._now_us,
         )
-        if error is None and self._waited_for:  # also who would not wait overtakes nobody
-            return self._turn(held, legs)
+        if error is None:
+            # Also who would not wait overtakes nobody.
+            return self._turn(held, accounts) if self._waited_for else None
         if isinstance(error, BudgetHeld) and held.terms.may_wait:
-            self._waited_for.update(
-                leg for leg in legs if not self._told.accounts[leg].fits(held.hold_pusd)
-            )
+            self._waited_for.update(one.leg for one in accounts if not one.fits(held.hold_pusd))
         return error
 
-    def _turn(self, held: Held, legs: tuple[Leg, ...]) -> BudgetHeld | None:
-        for leg in legs:
-            if leg in self._waited_for:
-                account = self._told.accounts[leg]
-                sentence = in_sentences(account, self._budgets[leg[0]], held.hold_pusd)
+    def _turn(self, held: Held, accounts: Sequence[Account]) -> BudgetHeld | None:
+        for account in accounts:
+            if account.leg in self._waited_for:
+                sentence = in_sentences(account, self._budgets[account.budget_id], held.hold_pusd)
                 return BudgetHeld(
                     f"{sentence} Others wait for that, and came first.",
                     left_pusd=account.left_pusd,

@@ -1,8 +1,6 @@
 """A posting on its way through the writer, and what becomes of it. Not here: the way (`writer`)."""
 
 import asyncio
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.adapters.work import Posting
@@ -77,30 +75,3 @@ class Closed(Exception):
 
 class TooLate(Exception):
     """The database did not answer within the limit."""
-
-
-async def in_time(job: Job, seconds_max: float | None, *, on_late: Callable[[], None]) -> None:
-    """Wait until the job is done. Raises TooLate; one that waits for money has its own limit."""
-    assert job.waiter is not None
-    if seconds_max is None:
-        await job.waiter
-        return
-    # Not at once: a loop that is itself late runs its timers before it hears of what is done.
-    loop = asyncio.get_running_loop()
-    limit = loop.call_later(seconds_max, loop.call_soon, _give_up, job, seconds_max, on_late)
-    try:
-        await job.waiter
-    finally:
-        limit.cancel()
-
-
-def _give_up(job: Job, seconds_max: float, on_late: Callable[[], None]) -> None:
-    if job.waiter is None or job.waiter.done():
-        return
-    left_seconds = job.wait_until - time.monotonic()
-    if job.is_waiting and left_seconds > 0:  # the database answered: it waits for money
-        loop = asyncio.get_running_loop()
-        loop.call_later(left_seconds + seconds_max, _give_up, job, seconds_max, on_late)
-        return
-    on_late()
-    job.waiter.set_exception(TooLate())

@@ -92,6 +92,26 @@ class Bench:
             claims.update((name, work.settled[name].claim) for name in silent if name not in pinned)
         work.legs.update(self._found(connection, claims))
 
+    @property
+    def newest(self) -> int | None:
+        """The newest change that was heard."""
+        return self._log.position
+
+    def recall(self, work: Work) -> bool:
+        """Find the legs of all that is held and settled, and nobody whose right is in doubt.
+
+        False where only the database knows.
+        """
+        if self._legs.is_stale:
+            return False
+        claims = {name: one.claim for name, one in work.held.items()}
+        found = {name: self._legs.find(claim) for name, claim in claims.items()}
+        found.update((name, one.legs) for name, one in work.settled.items())
+        work.legs.update((name, legs) for name, legs in found.items() if legs is not None)
+        return len(work.legs) == len(found) and not any(
+            self._log.was_touched(claim.key_id, claim.tenant) for claim in claims.values()
+        )
+
     def rolled_back(self) -> None:
         """What the transaction began is not there."""
         self._legs.forget()

@@ -16,7 +16,8 @@ from sqlalchemy import Engine
 from gateway.adapters.backlog import Backlog
 from gateway.adapters.changes import News
 from gateway.adapters.clock import DatabaseClock
-from gateway.adapters.job import BatchReport, Closed, Job, TooLate, in_time
+from gateway.adapters.deadlines import Deadlines
+from gateway.adapters.job import BatchReport, Closed, Job, TooLate
 from gateway.adapters.journal import Journal, JournalFailed
 from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
@@ -60,6 +61,7 @@ class Ledger:
         self._outage = outage
         self._wait_seconds_max = wait_seconds_max
         self._owed: set[Job] = set()  # postings that are not durable yet
+        self._deadlines = Deadlines(self._late)
         # The database's time, as far as it is known: what admissions and leases go by.
         self.now_us = DatabaseClock(now_us)
         self._on_news = on_news
@@ -124,14 +126,15 @@ class Ledger:
         if self._writer.queued >= self._queue_max:
             raise Overloaded
         posting = Held(row=hold_row(hold, owner_id=self.owner_id), terms=terms)
-        job = Job(posting=posting, waiter=self._waiter(), hold=hold)
+        waiter = self._waiter()
+        job = Job(posting=posting, waiter=waiter, hold=hold)
         if terms.may_wait:
             job.wait_until = time.monotonic() + self._wait_seconds_max
         if not self._writer.is_down:
             self._writer.put(job)
+            self._deadlines.watch(job, HOLD_SECONDS_MAX - terms.asked_seconds)
             try:
-                left_seconds = HOLD_SECONDS_MAX - terms.asked_seconds
-                await in_time(job, left_seconds, on_late=self._late)
+                await waiter
                 hold.legs = job.legs
                 return hold
             except TooLate:
@@ -201,9 +204,11 @@ class Ledger:
         self._owed.add(job)
         if is_queued:
             self._writer.put(job)
+            if self._standby is not None:
+                self._deadlines.watch(job, SETTLE_SECONDS_MAX)
             try:
-                limit = None if self._standby is None else SETTLE_SECONDS_MAX
-                await in_time(job, limit, on_late=self._late)
+                assert job.waiter is not None
+                await job.waiter
                 return
             except TooLate:
                 pass
@@ -267,15 +272,18 @@ class Ledger:
         if self._on_news is not None:
             for one in news:
                 self._on_news(one)
+        owed, answers = self._owed, False
         for job in jobs:
-            if isinstance(job.error, Closed) and job in self._owed:
+            if job.error is None:
+                answers = answers or job.is_begun
+            elif isinstance(job.error, Closed) and job in owed:
                 continue  # not the end of it: there is the journal
-            self._owed.discard(job)
-            if job.is_begun and job.error is None:
-                self._writer.is_down = False  # late, but it answers
+            owed.discard(job)
             if job.hold is not None and job.is_left:
                 self._void(job.hold)
             job.answer()
+        if answers:
+            self._writer.is_down = False  # late, but it answers
 
     def _void(self, hold: Hold) -> None:
         job = Job(posting=settled(void(hold, self.now_us(), reason=ABANDONED)))

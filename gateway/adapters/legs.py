@@ -8,6 +8,7 @@ are remembered. Not here: what the periods come to (`accounts`).
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from sqlalchemy import Connection, RowMapping, func, literal, select
 
@@ -43,13 +44,37 @@ class _Known:
         return period
 
 
+@dataclass(slots=True)
+class _Path:
+    """The budgets on the way of some requests, in the order of their ids."""
+
+    known: list[_Known]
+    legs: tuple[Leg, ...] = ()  # those last found, and the span in which all of them are the same
+    from_us: int = 0
+    until_us: float = 0.0
+
+    def find(self, at_us: int) -> tuple[Leg, ...] | None:
+        if self.from_us <= at_us < self.until_us:
+            return self.legs
+        periods = [one.period_at(at_us) for one in self.known]
+        if not all(periods):
+            return None
+        found = [one for one in periods if one is not None]
+        self.legs = tuple(
+            (one.budget.id, period.start_us) for one, period in zip(self.known, found, strict=True)
+        )
+        self.from_us = max((period.start_us for period in found), default=0)
+        self.until_us = min((period.end_us or inf for period in found), default=inf)
+        return self.legs
+
+
 class Legs:
     """The budgets in force, as far as a process knows them."""
 
     def __init__(self) -> None:
         self._known: dict[str, list[_Known]] | None = None  # by subject
         self._budgets: dict[str, Budget] = {}
-        self._paths: dict[tuple[str | None, ...], list[_Known]] = {}
+        self._paths: dict[tuple[str | None, ...], _Path] = {}
         self.is_stale = True
 
     def hear(self, news: News) -> None:
@@ -85,13 +110,7 @@ class Legs:
 
     def find(self, claim: Claim) -> tuple[Leg, ...] | None:
         """The legs in the order of their ids; None where a period has yet to be looked up."""
-        legs = []
-        for known in self._path(claim):
-            period = known.period_at(claim.at_us)
-            if period is None:
-                return None
-            legs.append((known.budget.id, period.start_us))
-        return tuple(legs)
+        return self._path(claim).find(claim.at_us)
 
     def begin(self, connection: Connection, claims: Iterable[Claim]) -> None:
         """Begin the periods of a batch that have not begun.
@@ -99,7 +118,9 @@ class Legs:
         In the order of locks: two processes whose clocks strike midnight begin the same ones.
         """
         wanted = {
-            (known.budget.id, claim.at_us): known for claim in claims for known in self._path(claim)
+            (known.budget.id, claim.at_us): known
+            for claim in claims
+            for known in self._path(claim).known
         }
         for (_, at_us), known in sorted(wanted.items(), key=_place):
             known.look_up(connection, at_us)
@@ -108,17 +129,17 @@ class Legs:
         """The same, from the database; a period that has not begun begins."""
         return tuple(
             (one.budget.id, one.look_up(connection, claim.at_us).start_us)
-            for one in self._path(claim)
+            for one in self._path(claim).known
         )
 
-    def _path(self, claim: Claim) -> list[_Known]:
+    def _path(self, claim: Claim) -> _Path:
         """The budgets on the way, in the order of their ids."""
         place = claim[:-1]  # all but the moment
         path = self._paths.get(place)
         if path is None:
             if len(self._paths) >= PATHS_MAX:
                 self._paths.clear()
-            path = sorted(_on_path(self._known or {}, claim), key=_id)
+            path = _Path(sorted(_on_path(self._known or {}, claim), key=_id))
             self._paths[place] = path
         return path
 

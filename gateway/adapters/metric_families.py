@@ -22,6 +22,10 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "gateway_refusals_total": ("Requests refused by the gateway.", ("tenant", "reason")),
     "gateway_tokens_total": ("Tokens; the types are disjoint.", ("tenant", "model", "type")),
     "gateway_cost_usd_total": ("Cost of exchanges seen by this gateway.", ("tenant", "model")),
+    "gateway_cached_saved_usd_total": (
+        "What cached input would have cost beyond its price.",
+        ("tenant", "model"),
+    ),
     "gateway_clamped_total": ("Fields that a policy set.", ("tenant", "field")),
     "gateway_truncated_total": ("Responses cut by an output limit.", ("model", "limit")),
     "gateway_stream_aborts_total": ("Streams that did not end well.", ("side", "phase")),
@@ -131,6 +135,14 @@ class LeanCounter(Counter):
         self._value.inc(amount)
 
 
+class LeanGauge(Gauge):
+    """The same of a gauge."""
+
+    def inc(self, amount: float = 1) -> None:
+        """Add without asking whether that can be."""
+        self._value.inc(amount)
+
+
 class LeanHistogram(Histogram):
     """The same of a histogram, which finds its bucket by halves."""
 
@@ -150,22 +162,26 @@ class Children(dict[tuple[str, ...], _Family], Generic[_Family]):
     def __init__(self, families: dict[str, _Family]) -> None:
         super().__init__()
         self._families = families
+        self.in_order: list[tuple[tuple[str, ...], _Family]] = []  # to be read while it grows
 
     def __missing__(self, key: tuple[str, ...]) -> _Family:
         name, *values = key
         family = self._families[name]
-        return self.setdefault(key, family.labels(*values) if values else family)
+        child = self.setdefault(key, family.labels(*values) if values else family)
+        self.in_order.append((key, child))
+        return child
 
 
 class Families:
-    """Every family once, in a registry of its own; `registry` is what is shown.
+    """Every family once, in a registry of its own.
 
     `share` is this process' part, where several are seen as one.
     """
 
     def __init__(self, share: Share | None = None) -> None:
-        own = CollectorRegistry()
-        self.registry = own if share is None else share.open()
+        self.registry = own = CollectorRegistry()
+        if share is not None:
+            share.open()
         self.counters: Children[Counter] = Children(
             {
                 name: LeanCounter(name, text, labels, registry=own)
@@ -174,7 +190,7 @@ class Families:
         )
         self.gauges: Children[Gauge] = Children(
             {
-                name: Gauge(
+                name: LeanGauge(
                     name,
                     text,
                     labels,

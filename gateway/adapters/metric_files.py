@@ -1,7 +1,8 @@
 """Metrics of several processes as one: each keeps its values in files that all of them read.
 
 A file belongs to a worker's number, not to its process: its successor counts on where it ended, so
-no total goes back and no restart leaves files behind. Not here: the families (`metric_families`).
+no total goes back and no restart leaves files behind. Not here: the families (`metric_families`),
+or what the files say (`metric_merge`).
 """
 
 import fcntl
@@ -13,8 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, values
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import values
+from prometheus_client.multiprocess import mark_process_dead
 
 # Not on a disk: writing a value would wait for it now and then, and with it the event loop.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is private, and made under a new name
@@ -31,14 +32,11 @@ class Share:
     folder: Path
     number: int
 
-    def open(self) -> CollectorRegistry:
-        """From now on this process' metrics live in files; the registry shows everybody's."""
+    def open(self) -> None:
+        """From now on this process' metrics live in files."""
         os.environ[_FOLDER_VARIABLE] = str(self.folder)
         number = self.number
         values.ValueClass = values.MultiProcessValue(process_identifier=lambda: number)  # type: ignore[no-untyped-call]  # the library forgot its types
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(self.folder))  # type: ignore[no-untyped-call]  # as above
-        return registry
 
     def end(self) -> None:
         """Its process is gone: what it had under way is no more, what it counted stays."""

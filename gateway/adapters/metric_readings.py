@@ -1,10 +1,13 @@
 """Gauges that are read from the database at each scrape: costs, and what budgets come to.
 
-Whichever process is asked, the answer is the same. Not here: what a process counts (`metrics`).
+Whichever process is asked, the answer is the same. A scrape does not wait for a slow database: it
+is told what was read last, if that is not old. Not here: what a process counts (`metrics`).
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -17,6 +20,10 @@ Totals = Callable[[], Mapping[tuple[str, str], int]]  # (tenant, window) to pico
 Standings = Callable[[], Iterable[Standing]]
 Sample = tuple[str, tuple[str, ...], float]  # a name, its labels, and a value to be added to theirs
 
+WAIT_SECONDS_MAX = 0.1
+LAST_SECONDS_MAX = 60.0  # so long what was read last may be told again
+
+_Sums = dict[str, dict[tuple[str, ...], float]]
 _log = logging.getLogger(__name__)
 
 
@@ -32,22 +39,46 @@ class Readings(Collector):
         self._families = families
         self._read = read
         self._failed = failed
+        self._thread = ThreadPoolExecutor(1)
+        self._reading: Future[None] | None = None
+        self._last: tuple[float, _Sums] | None = None  # when it was read, and what
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """What the library asks for at each scrape."""
-        sums: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in self._families}
+        reading = self._begun()
+        wait([reading], WAIT_SECONDS_MAX if self._newest() else None)
         try:
-            for name, labels, value in self._read():
-                sums[name][labels] = sums[name].get(labels, 0) + value
+            if reading.done():
+                reading.result()
         except Exception:  # noqa: BLE001 - whatever the ledger raises, the other metrics must be seen
-            _log.warning("the ledger did not tell %s", ", ".join(sums), exc_info=True)
+            told = ", ".join(self._families)
+            _log.warning("the ledger did not tell %s", told, exc_info=True)
             self._failed()
             return
+        sums = self._newest() or {}
         for name, (text, label_names) in self._families.items():
             family = GaugeMetricFamily(name, text, labels=label_names)
-            for labels, value in sums[name].items():
+            for labels, value in sums.get(name, {}).items():
                 family.add_metric(labels, value)
             yield family
+
+    def _begun(self) -> "Future[None]":
+        """The reading that is under way, or a new one."""
+        if self._reading is None or self._reading.done():
+            self._reading = self._thread.submit(self._add_up)
+        return self._reading
+
+    def _add_up(self) -> None:
+        sums: _Sums = {name: {} for name in self._families}
+        for name, labels, value in self._read():
+            sums[name][labels] = sums[name].get(labels, 0) + value
+        self._last = time.monotonic(), sums
+
+    def _newest(self) -> _Sums | None:
+        """What was read last, unless that is too long ago."""
+        if self._last is None or time.monotonic() > self._last[0] + LAST_SECONDS_MAX:
+            return None
+        return self._last[1]
 
 
 def costs(totals: Totals, tenant: Cap) -> Iterator[Sample]:

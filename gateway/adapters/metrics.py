@@ -6,13 +6,20 @@ names and words (`metric_families`), what the database is asked (`metric_reading
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from prometheus_client import Gauge, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from gateway.adapters.metric_accounts import Account
 from gateway.adapters.metric_families import (
     BUDGETS,
     COSTS,
@@ -26,11 +33,11 @@ from gateway.adapters.metric_families import (
     Families,
 )
 from gateway.adapters.metric_files import Share
+from gateway.adapters.metric_merge import Merged
 from gateway.adapters.metric_readings import Readings, Standings, Totals, budgets, costs
-from gateway.core.admit import CHANGEABLE, OUTPUT_LIMITS, POLICY_TAG
+from gateway.adapters.metric_text import Text
+from gateway.core.admit import BUDGET_TAG, CHANGEABLE, OUTPUT_LIMITS, POLICY_TAG
 from gateway.core.exchange import Basis, Exchange, Outcome
-from gateway.core.money import PUSD_PER_USD
-from gateway.core.usage import Usage
 
 __all__ = ["METRIC_NAMES", "Batch", "Metrics"]
 
@@ -65,7 +72,10 @@ class Metrics:
         # They double the series, and nobody asks for them.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library forgot its types
         families = Families(share)
-        self._registry = families.registry
+        self._merged = None if share is None else Merged(share.folder)
+        self._text = Text(self._merged or families)
+        self._scrape = threading.Lock()
+        self._registry = CollectorRegistry()
         self._bear = families.bear
         self._counters = families.counters
         self._gauges = families.gauges
@@ -76,6 +86,8 @@ class Metrics:
         self._route = self._cap("route", WORDS_MAX)
         self._upstream = self._cap("upstream", WORDS_MAX)
         self._known: set[tuple[str, ...]] = set()
+        self._accounts: dict[tuple[str, str | None], Account] = {}
+        self._healthy: dict[str, bool] = {}
         self._watched: list[tuple[Gauge, Callable[[], int]]] = []
         self._gauges["gateway_build_info", version, platform.python_version()].set(1)
         if totals is not None:
@@ -87,26 +99,18 @@ class Metrics:
 
     def __call__(self, exchange: Exchange) -> None:
         """Count a settled exchange."""
-        tenant, model = self.tenant_seen(exchange.tenant, exchange.priced_model or OTHER)
-        counters = self._counters
-        counters["gateway_requests_total", tenant, model, exchange.outcome.value].inc()
-        if exchange.usage is not None:
-            for kind, tokens in _tokens(exchange.usage):
-                if tokens:
-                    counters["gateway_tokens_total", tenant, model, kind].inc(tokens)
-        elif exchange.basis is not Basis.NONE:
+        account = self._account_of(exchange.hold.tenant, exchange.priced_model or OTHER)
+        account.count(exchange)
+        if exchange.usage is None and exchange.basis is not Basis.NONE:
             reason = self._reason(exchange.problem or exchange.outcome.value)
-            counters["gateway_usage_missing_total", reason].inc()
+            self._counters["gateway_usage_missing_total", reason].inc()
         if exchange.cost_pusd is None:
-            counters["gateway_unpriced_requests_total", model].inc()
-        else:
-            usd = exchange.cost_pusd / PUSD_PER_USD
-            counters["gateway_cost_usd_total", tenant, model].inc(usd)
+            self._counters["gateway_unpriced_requests_total", account.model].inc()
         if exchange.outcome is Outcome.INCOMPLETE and exchange.reason == "max_output_tokens":
-            counters["gateway_truncated_total", model, _truncated_by(exchange)].inc()
+            limit = _truncated_by(exchange)
+            self._counters["gateway_truncated_total", account.model, limit].inc()
         if exchange.hold.is_stream and (side := _aborted_by(exchange)):
-            counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
-        self._observe_times(exchange, model)
+            self._counters["gateway_stream_aborts_total", side, _phase(exchange)].inc()
 
     def tenant_known(self, tenant: str) -> None:
         """Bear what a tenant will count who is there before any request."""
@@ -114,6 +118,8 @@ class Metrics:
 
     def tenant_seen(self, tenant: str, model: str | None = None) -> tuple[str, str]:
         """Bear what a tenant will count, with a model of the price book; returns both labels."""
+        if (tenant, model) in self._accounts:  # its labels are its own, and it has all
+            return tenant, model or OTHER
         labels = self._tenant(tenant), self._model(model or OTHER)
         self._bear_tenant(labels[0])
         if model is not None and labels not in self._known:
@@ -151,6 +157,9 @@ class Metrics:
 
     def upstream_healthy(self, upstream: str, *, is_healthy: bool) -> None:
         """Whether the upstream answers."""
+        if self._healthy.get(upstream) is is_healthy:
+            return
+        self._healthy[upstream] = is_healthy
         self._gauges["gateway_upstream_healthy", self._upstream(upstream)].set(is_healthy)
 
     def hold_expired(self, resolution: str) -> None:
@@ -191,7 +200,11 @@ class Metrics:
     def render(self) -> bytes:
         """All series as text. It takes milliseconds and asks the ledger: off the event loop."""
         self.sample()
-        return generate_latest(self._registry)
+        with self._scrape:
+            if self._merged is not None:
+                self._merged.read()
+            own = "".join(self._text.pieces())
+        return own.encode() + generate_latest(self._registry)
 
     def _cap(self, label: str, values_max: int) -> Cap:
         return Cap(label, values_max, self._counters["gateway_label_overflow_total", label])
@@ -207,30 +220,19 @@ class Metrics:
         self._bear("gateway_requests_total", tenant, model, outcomes)
         self._bear("gateway_tokens_total", tenant, model, TOKEN_TYPES)
         self._bear("gateway_cost_usd_total", tenant, model)
+        self._bear("gateway_cached_saved_usd_total", tenant, model)
         self._bear("gateway_truncated_total", model, TRUNCATION_LIMITS)
         self._bear("gateway_unpriced_requests_total", model)
 
-    def _observe_times(self, exchange: Exchange, model: str) -> None:
-        histograms = self._histograms
-        duration, first = exchange.duration_seconds, exchange.first_output_seconds
-        histograms["gateway_request_duration_seconds", model].observe(duration)
-        if first is None or not exchange.hold.is_stream:
-            return
-        histograms["gateway_time_to_first_token_seconds", model].observe(first)
-        tokens = exchange.usage.output_tokens if exchange.usage else 0
-        if tokens > 1:
-            mean = (duration - first) / (tokens - 1)
-            histograms["gateway_time_per_output_token_seconds", model].observe(mean)
-
-
-def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
-    """The counts by `TOKEN_TYPES`, which add up to input and output."""
-    uncached = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-    yield "input", uncached
-    yield "input_cached", usage.cached_tokens
-    yield "input_cache_write", usage.cache_write_tokens
-    yield "output", usage.output_tokens - usage.reasoning_tokens
-    yield "output_reasoning", usage.reasoning_tokens
+    def _account_of(self, tenant: str, model: str) -> Account:
+        """What a tenant counts with a model; those beyond the caps share one, and are counted."""
+        account = self._accounts.get((tenant, model))
+        if account is None:
+            labels = self.tenant_seen(tenant, model)
+            account = Account(self._counters, self._histograms, *labels)
+            if labels == (tenant, model):
+                self._accounts[labels] = account
+        return account
 
 
 def _truncated_by(exchange: Exchange) -> str:
@@ -238,6 +240,8 @@ def _truncated_by(exchange: Exchange) -> str:
     is_full = price and usage and usage.output_tokens >= price.output_tokens_max
     if is_full:
         return "upstream"
+    if BUDGET_TAG in exchange.hold.tags:
+        return "budget"
     told = exchange.hold.tags.get(POLICY_TAG, "")
     return "policy" if any(f"{name}=" in told for name in OUTPUT_LIMITS) else "client"
 

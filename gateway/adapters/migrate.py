@@ -36,6 +36,12 @@ def is_current(engine: Engine) -> bool:
     return set(present) == set(heads)
 
 
+def head(engine: Engine) -> str | None:
+    """The version of the schema that the database has; None where it has none."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 def is_empty(engine: Engine) -> bool:
     """Whether the database has no tables at all."""
     return not inspect(engine).get_table_names()

@@ -6,10 +6,11 @@ Not here: resolving those of the dead (`owners`).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, tuple_
 
 from gateway.adapters import schema
 from gateway.adapters.clock import database_us
+from gateway.adapters.reports import is_within
 from gateway.adapters.rows import hold_from_row
 from gateway.core.exchange import Hold
 
@@ -41,8 +42,19 @@ def open_hold(engine: Engine, response_id: str) -> Hold | None:
     return None if row is None else hold_from_row(row)
 
 
-def open_holds(engine: Engine, now_us: Callable[[], int]) -> list[OpenHold]:
-    """Every open hold, oldest first. Ages and leases are by the database's clock."""
+def open_holds(
+    engine: Engine,
+    now_us: Callable[[], int],
+    *,
+    tenant: str | None = None,
+    after: tuple[int, str] | None = None,
+    limit: int | None = None,
+) -> list[OpenHold]:
+    """Every open hold, or a tenant's with all below it, oldest first.
+
+    Ages and leases are by the database's clock. A page is `after` the last row's created_at_us and
+    id.
+    """
     hold, owner = schema.hold.c, schema.owner.c
     columns = (
         hold.request_id,
@@ -61,7 +73,12 @@ def open_holds(engine: Engine, now_us: Callable[[], int]) -> list[OpenHold]:
         select(*columns, func.coalesce(owner.lease_until_us, 0).label("lease_until_us"))
         .outerjoin_from(schema.hold, schema.owner, owner.id == hold.owner)
         .order_by(hold.created_at_us, hold.request_id)
+        .limit(limit)
     )
+    if tenant is not None:
+        query = query.where(is_within(hold.tenant, tenant))
+    if after is not None:
+        query = query.where(tuple_(hold.created_at_us, hold.request_id) > tuple_(*after))
     with engine.connect() as connection:
         told_us = database_us(connection)
         rows = connection.execute(query).mappings().all()

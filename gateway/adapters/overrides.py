@@ -5,18 +5,23 @@ overlap (`core.layers`), or what a price file may say (`pricefile`).
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, insert, select
+import msgspec
+from sqlalchemy import Connection, insert, select
 
 from gateway.adapters import schema
+from gateway.adapters.audit import PROGRAM, Deed, record_deed
 from gateway.adapters.changes import PRICE, record_change
 from gateway.adapters.clock import database_us
-from gateway.adapters.database import write_transaction
+from gateway.adapters.database import Source, reading, write_transaction
 from gateway.adapters.price_format import PriceFileInvalid
 from gateway.adapters.pricefile import cards_of
-from gateway.core.layers import DATABASE, Override, version_of
+from gateway.core.layers import DATABASE, Override, overlaid, version_of
+from gateway.core.moment import iso, iso_or_none
+from gateway.core.price_book import PriceBook
 from gateway.core.prices import ModelPrice
 
 # What is said to begin now begins when every gateway has heard of it: a request is then priced by
@@ -41,11 +46,12 @@ class Said:
 
 
 class Overrides:
-    """The administrator's verbs. Synchronous, one transaction each."""
+    """The administrator's verbs. Synchronous, one transaction each. `author` is for the audit."""
 
-    def __init__(self, *, engine: Engine, now_us: Callable[[], int]) -> None:
+    def __init__(self, *, engine: Source, now_us: Callable[[], int], author: str = PROGRAM) -> None:
         self._engine = engine
         self._now_us = now_us
+        self._author = author
 
     def say(
         self,
@@ -81,12 +87,82 @@ class Overrides:
                 "note": note,
             }
             written = insert(schema.price_override).values(**row).returning(schema.price_override)
-            return Said(**connection.execute(written).mappings().one())
+            said = Said(**connection.execute(written).mappings().one())
+            self._record(connection, said)
+            return said
 
     def history(self, model: str | None = None) -> list[Said]:
         """All that was said, of one model or of every, in its order."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return _rows(connection, model)
+
+    def _record(self, connection: Connection, said: Said) -> None:
+        deed = Deed(
+            author=self._author,
+            at_us=said.at_us,
+            action="price.unset" if said.document is None else "price.set",
+            subject=said.model,
+            tenant=None,
+            after=override_document(said),
+        )
+        record_deed(connection, deed)
+
+
+def plain_document(
+    model: str,
+    usd: Mapping[str, str],
+    book: PriceBook,
+    *,
+    like: str | None = None,
+    source: str,
+) -> bytes:
+    """The document of a price of one tier, in USD for 1,000,000 tokens.
+
+    The limits are another model's, or the model's own so far. Raises ValueError.
+    """
+    cards = book.cards_of(like or model)
+    if not cards:
+        raise ValueError(f"{like or model} is not in the book: name a model that it is like")
+    newest = cards[-1]
+    if "output" not in usd and newest.tiers["default"].short.output is not None:
+        raise ValueError(f"{model} has output too: say what it costs, or give a price file")
+    table = {
+        "input_tokens_max": newest.input_tokens_max,
+        "output_tokens_max": newest.output_tokens_max,
+        "image_tokens_max": newest.image_tokens_max,
+        "prices": [{"source": source, "default": usd}],
+    }
+    document = {"as_of": datetime.now(UTC).date(), "models": {model: table}}
+    if newest.prompt_overhead_tokens is not None:
+        document["prompt_overhead_tokens"] = newest.prompt_overhead_tokens
+    return msgspec.json.encode(document)
+
+
+def override_document(said: Said) -> dict[str, object]:
+    """What was said, as scripts know it."""
+    document = None if said.document is None else msgspec.json.decode(said.document)
+    default = document and document["models"][said.model]["prices"][0]["default"]
+    return {
+        "number": said.n,
+        "at": iso(said.at_us),
+        "by": said.author,
+        "model": said.model,
+        "from": iso(said.effective_from_us),
+        "to": iso_or_none(said.effective_to_us),
+        "default_tier": "unset" if default is None else _in_words(default),
+        "note": said.note,
+        "document": document,
+    }
+
+
+def _in_words(units: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {usd}" for name, usd in units.items())
+
+
+def laid_over(source: Source, files: PriceBook) -> PriceBook:
+    """The files' book with what administrators said laid over it."""
+    with reading(source) as connection:
+        return overlaid(files, overrides_in(connection))
 
 
 def overrides_in(connection: Connection) -> tuple[Override, ...]:

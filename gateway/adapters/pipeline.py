@@ -1,4 +1,4 @@
-"""A batch for PostgreSQL: two trips, rows as one JSON parameter a statement. See `posting`.
+"""Any batch for PostgreSQL: two trips, rows as one JSON parameter a statement. See `posting`.
 
 The first trip asks and settles, then Python decides, the second writes what was decided and
 commits: network time under locks is what limits throughput. The rows that all share are locked
@@ -8,14 +8,15 @@ last. COMMIT is a statement of the pipeline, because the driver's own would cost
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 from sqlalchemy import Connection, Dialect, Table
 
 from gateway.adapters import docket, schema
 from gateway.adapters.corrections import corrections, is_truth
 from gateway.adapters.docket import Docket, Told
+from gateway.adapters.json_rows import encode, records, usage_added
 from gateway.adapters.posting import Judge, Poster, Posts, Replayed, accounts, usage_parts
 from gateway.adapters.rows import Row, Value, legs_from_text
+from gateway.adapters.swift import SwiftPoster
 from gateway.adapters.work import Posting, Work, added_up, in_order
 from gateway.core.budget import Account
 
@@ -67,9 +68,6 @@ _OPEN_HOLD = b"""
     WHERE request_id = ANY(ARRAY(SELECT jsonb_object_keys(%(names)s::jsonb)))"""
 _INSERT_ITEMS = b"INSERT INTO item_log (period, hashes) VALUES (%s, %s)"
 
-_NAMES = {table.name: table.columns.keys() for table in schema.metadata.tables.values()}
-_encode = msgspec.json.Encoder().encode
-
 
 class Uncommitted(OSError):
     """The database answered COMMIT with a rollback; the same may work later."""
@@ -78,14 +76,16 @@ class Uncommitted(OSError):
 class PipelinedPoster:
     """The statements of a batch, for psycopg's pipeline."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self._swift = SwiftPoster(dialect)
+        self.at_once = self._swift.apply
         self._insert_entries = _inserted(
             schema.entry, "ON CONFLICT DO NOTHING RETURNING request_id"
         ).encode()
         # A settlement may overtake its hold (a retry, a waiter that left): the entry is then final.
         no_entry = "WHERE (SELECT 1 FROM entry e WHERE e.request_id = one.request_id) IS NULL"
         self._insert_holds = _inserted(schema.hold, f"{no_entry} ON CONFLICT DO NOTHING").encode()
-        self._add_usage = _inserted(schema.usage_hour, _added()).encode()
+        self._add_usage = _inserted(schema.usage_hour, usage_added()).encode()
         self._insert_alerts = _inserted(schema.alert, "ON CONFLICT DO NOTHING").encode()
         self._insert_refusals = _inserted(schema.refusal, "ON CONFLICT DO NOTHING").encode()
         self._insert_owned = _inserted(schema.owned, "ON CONFLICT DO NOTHING").encode()
@@ -119,6 +119,7 @@ class PipelinedPoster:
             raise Replayed
         decided = docket.decide(work, told, judge)
         self._second_trip(driver, work, told, decided)
+        self._swift.told(told.accounts)
         return decided
 
     def _first_trip(self, driver: "Driver", work: Work, judge: Judge, *, is_replay: bool) -> Told:
@@ -175,7 +176,7 @@ class PipelinedPoster:
 
 def poster_for(dialect: Dialect) -> Posts:
     """What writes batches to this kind of database."""
-    return PipelinedPoster() if dialect.name == "postgresql" else Poster(dialect)
+    return PipelinedPoster(dialect) if dialect.name == "postgresql" else Poster(dialect)
 
 
 def _hear(judge: Judge, newest: "Answer") -> None:
@@ -205,18 +206,9 @@ def _inserted(table: Table, rest: str) -> str:
     )
 
 
-def _added() -> str:
-    table = schema.usage_hour
-    cell = ", ".join(column.name for column in table.primary_key)
-    counts = [column.name for column in table.columns if not column.primary_key]
-    sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in counts)
-    return f"ON CONFLICT ({cell}) DO UPDATE SET {sums}"
-
-
 def _records(table: Table, rows: Iterable[Row]) -> str:
-    names = _NAMES[table.name]
-    return _json([dict(zip(names, row, strict=True)) for row in rows])
+    return records(table, rows).decode()
 
 
 def _json(value: object) -> str:
-    return _encode(value).decode()
+    return encode(value).decode()

@@ -42,8 +42,18 @@ _INSERT_ITEMS = "INSERT INTO item_log (period, hashes) VALUES (?, ?)"
 class Judge(docket.Judge, Protocol):
     """Who decides, inside the transaction, what may be held."""
 
+    @property
+    def newest(self) -> int | None:
+        """The newest change that was heard."""
+
+    def sit(self, connection: Connection) -> None:
+        """A transaction begins."""
+
     def hear(self, newest: int, told_us: int | None) -> None:
         """The newest change, and the database's time where it is another clock than ours."""
+
+    def recall(self, work: Work) -> bool:
+        """Find the legs of all that is held and settled; False where only the database knows."""
 
     def assign(self, connection: Connection, work: Work) -> None:
         """Find the legs of all that is held and settled."""
@@ -55,6 +65,11 @@ class Judge(docket.Judge, Protocol):
 
 class Posts(Protocol):
     """What writes a batch to one kind of database."""
+
+    def at_once(
+        self, connection: Connection, batch: Sequence[Posting], *, judge: Judge
+    ) -> Docket | None:
+        """Write a batch that is as most are, outside any transaction; None: it is to be applied."""
 
     def apply(
         self,
@@ -101,6 +116,9 @@ class Poster:
             text(insert_into(table, dialect).values(_parameters(table)).on_conflict_do_nothing())
             for table in (schema.alert, schema.refusal, schema.owned)
         )
+
+    def at_once(self, *_: object, **__: object) -> None:
+        """There is no way but one: SQLite's transactions make no trips."""
 
     def apply(
         self,

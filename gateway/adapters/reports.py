@@ -1,15 +1,15 @@
-"""What the ledger says: entries, usage, totals, for the command line, metrics and the console.
+"""What the ledger says: entries and usage, for the command line and the console.
 
-Reads only, each in one transaction, and every sum is exact: many rows are summed as quotient and
-remainder and joined here, because SQLite's own sum fails beyond 64 bits. A tenant's path stands for
+Reads only, each in one transaction, and every sum is exact: SQLite sums many rows as quotient and
+remainder, joined here, because its own sum fails beyond 64 bits. A tenant's path stands for
 itself and all below it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,10 +30,10 @@ from gateway.adapters.rows import lines_from_text
 from gateway.adapters.tagged import TAG, tagged_usage
 from gateway.core.cost import CostLine
 
-Window = Literal["today", "month"]
-
 ROWS_MAX = 100
 _SPLIT = 10**9
+_REMAINDER = "_remainder"
+_MODELS = ("model", "served_model", "priced_model")
 _HOURS_PER_DAY = 24
 _DAY_SECONDS = 86_400
 _SUMS = (
@@ -102,6 +102,20 @@ class UsageRow:
     unpriced: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """Of which entries. What is None does not matter."""
+
+    until_us: int | None = None
+    key_id: str | None = None
+    model: str | None = None  # as asked for, as served, or as priced
+    outcome: str | None = None
+    basis: str | None = None
+
+
+ALL = EntryFilter()
+
+
 def entries(
     engine: Engine,
     *,
@@ -109,25 +123,42 @@ def entries(
     since_us: int | None = None,
     limit: int = ROWS_MAX,
     before: tuple[int, str] | None = None,
-    where: Sequence[ColumnElement[bool]] = (),
+    only: EntryFilter = ALL,
 ) -> list[EntryRow]:
-    """Entries, newest first. The next page is `before` the last row's created_at_us and id.
-
-    `where`: what else is asked of an entry.
-    """
+    """Entries, newest first. The next page is `before` the last row's created_at_us and id."""
     table = schema.entry.c
-    query = _adjusted().where(*where)
-    query = query.order_by(table.created_at_us.desc(), table.request_id.desc())
+    query = _adjusted().order_by(table.created_at_us.desc(), table.request_id.desc())
     if tenant is not None:
         query = query.where(is_within(table.tenant, tenant))
     if since_us is not None:
         query = query.where(table.created_at_us >= since_us)
+    query = query.where(*_only(only))
     if before is not None:
         at_us, request_id = before
         same = and_(table.created_at_us == at_us, table.request_id < request_id)
         query = query.where(or_(table.created_at_us < at_us, same))
     with engine.connect() as connection:
         return [_entry(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def entries_of(engine: Engine, request_ids: Collection[str]) -> list[EntryRow]:
+    """The entries of these requests, newest first."""
+    table = schema.entry.c
+    query = _adjusted().where(table.request_id.in_(request_ids))
+    query = query.order_by(table.created_at_us.desc(), table.request_id.desc())
+    with engine.connect() as connection:
+        return [_entry(row) for row in connection.execute(query).mappings()]
+
+
+def _only(only: EntryFilter) -> Iterator[ColumnElement[bool]]:
+    table = schema.entry.c
+    if only.until_us is not None:
+        yield table.created_at_us < only.until_us
+    for name in ("key_id", "outcome", "basis"):
+        if (wanted := getattr(only, name)) is not None:
+            yield table[name] == wanted
+    if only.model is not None:
+        yield or_(*(table[name] == only.model for name in _MODELS))
 
 
 def entry(engine: Engine, request_or_response_id: str) -> EntryRow | None:
@@ -164,7 +195,8 @@ def usage(
     is_tagged = any(group.startswith(TAG) for group in by)
     table: FromClause = tagged_usage(by, engine.dialect) if is_tagged else schema.usage_hour
     groups = [_group(table, group) for group in by]
-    query = select(*groups, *_sums(table)).group_by(*groups).order_by(*groups)
+    sums = _exact_sums(table) if engine.dialect.name == "postgresql" else _split_sums(table)
+    query = select(*groups, *sums).group_by(*groups).order_by(*groups)
     if since_us is not None:
         query = query.where(table.c.hour >= since_us // schema.HOUR_US)
     if until_us is not None:
@@ -173,22 +205,7 @@ def usage(
         query = query.where(is_within(table.c.tenant, tenant))
     with engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
-    return [_usage(row, by) for row in rows if row["requests_quotient"] is not None]
-
-
-def cost_totals(engine: Engine, now_us: int) -> dict[tuple[str, Window], int]:
-    """Every tenant's own cost today and this month, in UTC, zero where there was none."""
-    now = datetime.fromtimestamp(now_us // 1_000_000, tz=UTC)
-    midnight = now.replace(hour=0, minute=0, second=0)
-    begins: dict[Window, datetime] = {"today": midnight, "month": midnight.replace(day=1)}
-    with engine.connect() as connection:
-        paths = connection.scalars(select(schema.tenant.c.path)).all()
-    totals = {(path, window): 0 for path in paths for window in begins}
-    for window, begin in begins.items():
-        since_us = int(begin.timestamp()) * 1_000_000
-        for row in usage(engine, by=("tenant",), since_us=since_us):
-            totals[str(row.tenant), window] = row.cost_pusd
-    return totals
+    return [_usage(row, by) for row in rows if row["requests"] is not None]
 
 
 def _group(table: FromClause, group: str) -> Label[Any]:
@@ -202,20 +219,24 @@ def is_within(column: KeyedColumnElement[Any], path: str) -> ColumnElement[bool]
     return or_(column == path, column.startswith(f"{path}/", autoescape=True))
 
 
-def _sums(table: FromClause) -> list[Label[Any]]:
-    parts: list[Label[Any]] = []
-    for name in _SUMS:
-        column = table.c[name]
-        parts.append(func.sum(column // _SPLIT).label(f"{name}_quotient"))
-        parts.append(func.sum(column % _SPLIT).label(f"{name}_remainder"))
-    return parts
+def _exact_sums(table: FromClause) -> list[Label[Any]]:
+    """PostgreSQL's sums know no bounds."""
+    return [func.sum(table.c[name]).label(name) for name in _SUMS]
+
+
+def _split_sums(table: FromClause) -> list[Label[Any]]:
+    """Quotients under the columns' names, remainders beside them."""
+    return [
+        *(func.sum(table.c[name] // _SPLIT).label(name) for name in _SUMS),
+        *(func.sum(table.c[name] % _SPLIT).label(f"{name}{_REMAINDER}") for name in _SUMS),
+    ]
 
 
 def _usage(row: RowMapping, by: Sequence[str]) -> UsageRow:
-    sums: dict[str, Any] = {
-        name: int(row[f"{name}_quotient"]) * _SPLIT + int(row[f"{name}_remainder"])
-        for name in _SUMS
-    }
+    sums: dict[str, Any] = {name: int(row[name]) for name in _SUMS}
+    if f"{_SUMS[0]}{_REMAINDER}" in row:
+        for name in _SUMS:
+            sums[name] = sums[name] * _SPLIT + int(row[f"{name}{_REMAINDER}"])
     groups = {name: row[name] for name in ("tenant", "model", "key_id") if name in row}
     if "day" in row:
         day = datetime.fromtimestamp(int(row["day"]) * _DAY_SECONDS, tz=UTC)

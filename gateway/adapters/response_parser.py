@@ -75,6 +75,22 @@ class ResponseParser:
         self.chunk_bytes -= len(chunk)
         return chunk
 
+    def take_some(self) -> bytes:
+        """What is there of the body up to its last piece, as one; then that piece.
+
+        Who holds the last piece back until another follows it must not hold back what precedes it.
+        """
+        if len(self.chunks) <= 2:  # noqa: PLR2004 - one to take, and the last
+            chunk = self.chunks.popleft()
+            self.chunk_bytes -= len(chunk)
+            return chunk
+        last = self.chunks.pop()
+        some = b"".join(self.chunks)
+        self.chunks.clear()
+        self.chunks.append(last)
+        self.chunk_bytes = len(last)
+        return some
+
     def _break(self, reason: str) -> None:
         """What follows a whole response spoils the connection, not the response."""
         self.is_reusable = False

@@ -1,7 +1,8 @@
 """Holds and exchanges as rows of their tables, and back. Not here: when they are written.
 
 A row is a plain tuple in the order of the table's columns, made by the caller of the ledger, so
-that what cannot be written fails there and not in a batch that others share.
+that what cannot be written fails there and not in a batch that others share. Flags are numbers in
+it: SQLite's driver looks for a way to write every other type, value by value.
 """
 
 import json
@@ -20,7 +21,7 @@ from gateway.core.tool_use import ToolUse
 from gateway.core.usage import Usage
 
 Value = str | int | bytes | None
-Row = tuple[Value, ...]
+Row = tuple[Any, ...]  # of values
 
 # No response costs a hundred thousand dollars: a count that says so is wrong, and a few such counts
 # would leave the 64 bits of an hour's sum.
@@ -57,7 +58,7 @@ def hold_row(hold: Hold, *, owner_id: str) -> Row:
         hold.endpoint,
         storable_text(hold.model),
         _text(hold.service_tier),
-        hold.is_stream,
+        int(hold.is_stream),
         hold.max_output_tokens,
         price_to_json(hold.price) if hold.price else None,
         _tags_text(hold.tags),
@@ -100,12 +101,12 @@ def entry_row(exchange: Exchange) -> Row:
         exchange.priced_model,
         _text(exchange.service_tier),
         _text(hold.service_tier),
-        hold.is_stream,
+        int(hold.is_stream),
         hold.max_output_tokens,
         exchange.outcome.value,
         _text(exchange.reason),
-        exchange.client_gone,
-        exchange.recoverable,
+        int(exchange.client_gone),
+        int(exchange.recoverable),
         exchange.basis.value,
         problem,
         exchange.http_status,
@@ -197,7 +198,7 @@ def _tags_text(tags: dict[str, str]) -> str:
 
 
 def _text(text: str | None) -> str | None:
-    return None if text is None else storable_text(text)
+    return text if text is None or text.isprintable() else storable_text(text)
 
 
 def _tokens(usage: Usage) -> tuple[int, int, int, int, int]:

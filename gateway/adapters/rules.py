@@ -17,9 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.adapters import schema
 from gateway.adapters.changes import POLICY, PRICE, News, newest_change
-from gateway.adapters.overrides import overrides_in
+from gateway.adapters.overrides import laid_over
 from gateway.core.errors import LedgerUnavailable
-from gateway.core.layers import overlaid
 from gateway.core.policy import Policy, policy_from_json
 from gateway.core.price_book import PriceBook
 
@@ -56,7 +55,7 @@ class RulesCache:
         stale_seconds_max: float = 300.0,
     ) -> None:
         self._engine = engine
-        self._files = files
+        self.files = files
         self._clock = clock
         self._fresh_seconds = fresh_seconds
         self._stale_seconds_max = stale_seconds_max
@@ -70,7 +69,7 @@ class RulesCache:
     @property
     def known_book(self) -> PriceBook:
         """The prices as they were read last: for what was admitted by them."""
-        return self._files if self._known is None else self._known.book
+        return self.files if self._known is None else self._known.book
 
     def hear(self, news: News) -> None:
         """The log was read to its end: what it changed is read before the next request."""
@@ -135,7 +134,7 @@ class RulesCache:
             return Rules(
                 newest=newest,
                 policies={row.subject: _readable(row.subject, row.document) for row in rows},
-                book=overlaid(self._files, overrides_in(connection)),
+                book=laid_over(connection, self.files),
             )
 
 

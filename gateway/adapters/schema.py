@@ -100,7 +100,7 @@ hold = Table(
     Index(None, "response_id"),
 )
 
-# Append only. The primary key is the exactly-once token.
+# Append only. The primary key is the exactly-once token. PostgreSQL has it in parts: `partitions`.
 entry = Table(
     "entry",
     metadata,
@@ -146,6 +146,7 @@ entry = Table(
     Index(None, "created_at_us"),
     Index(None, "response_id"),
     Index("ix_entry_unpriced", "created_at_us", "request_id", **_WITHOUT_COST),
+    postgresql_partition_by="RANGE (request_id)",
 )
 
 # What dashboards read. The hour is that of admission, in whole hours since 1970.
@@ -176,8 +177,7 @@ policy = Table(
     Column("updated_at_us", BigInteger, nullable=False),
 )
 
-# A limit as its administrator set it. Ids begin with the depth of the tenant, so that their order,
-# in which rows are locked, is the same everywhere.
+# A limit as its administrator set it. Ids, by whose order rows are locked, begin with a depth.
 budget = Table(
     "budget",
     metadata,

@@ -6,10 +6,11 @@ Not here: setting them (`budgets`), or holding and spending of them.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, and_, func, or_, select
 
 from gateway.adapters import schema
 from gateway.adapters.legs import budget_from
+from gateway.adapters.reports import is_within
 from gateway.core.budget import Account, Budget
 from gateway.core.period import PERIODS, period_at
 
@@ -26,9 +27,16 @@ class Standing:
 
 
 def standings(
-    connection: Connection, now_us: int, *, subjects: Collection[str] | None = None
+    connection: Connection,
+    now_us: int,
+    *,
+    subjects: Collection[str] | None = None,
+    within: str | None = None,
 ) -> list[Standing]:
-    """Every budget in force, or those of some tenants and keys: as a tree, keys after tenants."""
+    """Every budget in force, or those of some tenants and keys, or of a tenant with all below it.
+
+    As a tree, keys after tenants.
+    """
     budget, key, current = schema.budget.c, schema.api_key.c, schema.budget_period
     begun = schema.budget_period.alias()
     # Found by the primary key: a budget may have had thousands of periods.
@@ -52,6 +60,8 @@ def standings(
     )
     if subjects is not None:
         query = query.where(budget.subject.in_(subjects))
+    if within is not None:
+        query = query.where(or_(is_within(key.tenant, within), is_within(budget.subject, within)))
     rows = connection.execute(query).mappings()
     return sorted((_standing(row, now_us) for row in rows), key=_place)
 

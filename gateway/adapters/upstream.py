@@ -5,20 +5,22 @@ transport and the translation of httpx's errors; nothing of httpx passes this mo
 which headers cross (`core.headers`), and what a transport does with sockets.
 
 A transport is called directly, never through httpx's client: no cookies are kept, no redirect is
-followed, no environment is read.
+followed, no environment is read. Any of httpx's own serves as well as ours (`stock`).
 """
 
 import re
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal, Self
+from functools import lru_cache, partial
+from typing import Literal
 
 import httpx
 
+from gateway.adapters.connection import Take
 from gateway.adapters.response_parser import CLOSED_BEFORE_HEAD, CLOSED_IN_BODY
-from gateway.adapters.transport import SENDING, FastTransport, RawHeaders
+from gateway.adapters.stock import StockReply, StockTransport
+from gateway.adapters.transport import FastTransport, Reply, Target
 from gateway.core.errors import UpstreamTimeout, UpstreamUnavailable
 
 Header = tuple[bytes, bytes]
@@ -30,6 +32,7 @@ OWN_HEADERS = frozenset(
 METHODS_WITHOUT_BODY = frozenset({"DELETE", "GET", "HEAD"})
 CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 STATUSES = range(200, 600)
+BODY_TIMEOUT = "upstream_idle_timeout"
 
 # By exception, the narrower before the wider: the code, and whether a byte of the request may
 # have reached the upstream.
@@ -64,39 +67,34 @@ class Timeouts:
 class UpstreamReply:
     """Status and headers of a response whose body is still to come. `aclose` must be called."""
 
-    __slots__ = ("_stream", "headers", "status")
+    __slots__ = ("_reply", "headers", "status")
 
-    def __init__(self, response: httpx.Response) -> None:
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        self._stream = response.stream
-        self.status = response.status_code
-        self.headers: list[Header] = response.headers.raw
+    def __init__(self, reply: Reply | StockReply) -> None:
+        self._reply = reply
+        self.status = reply.status
+        self.headers: list[Header] = reply.headers
 
-    def chunks(self) -> "_Chunks":
-        """The body's pieces as they arrive. Ends only where the body ended, else raises."""
-        return _Chunks(self._stream)
+    async def pour(self, take: Take) -> bool:
+        """Hand the body to `take` as it arrives, until it wants no more for now: then True.
+
+        False where the body ended. Raises UpstreamUnavailable where it broke off.
+        """
+        try:
+            return await self._reply.pour(take)
+        except httpx.HTTPError as error:
+            raise translated(error, read_code=BODY_TIMEOUT) from error
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body's pieces, one by one. Ends only where the body ended, else raises."""
+        try:
+            async for chunk in self._reply:
+                yield chunk
+        except httpx.HTTPError as error:
+            raise translated(error, read_code=BODY_TIMEOUT) from error
 
     async def aclose(self) -> None:
         """Give the connection back if all was read, else close it. May be repeated."""
-        await self._stream.aclose()
-
-
-class _Chunks:
-    """The pieces of a body, with its errors in our words."""
-
-    __slots__ = ("_next",)
-
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._next = aiter(stream).__anext__
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await self._next()
-        except httpx.HTTPError as error:
-            raise translated(error, read_code="upstream_idle_timeout") from error
+        await self._reply.aclose()
 
 
 class Upstream:
@@ -114,10 +112,18 @@ class Upstream:
         self._base_url = base_url.rstrip("/")
         self._host = httpx.URL(base_url).netloc
         self._credential = credential
-        self._transport = transport
+        self._transport = (
+            transport if isinstance(transport, FastTransport) else StockTransport(transport)
+        )
         self._timeouts = timeouts
+        self._phases = {
+            "connect": timeouts.connect_seconds,
+            "write": timeouts.write_seconds,
+            "pool": timeouts.pool_seconds,
+            "read": timeouts.first_byte_seconds,
+        }
         # Parsing an URL costs more than all else here, and most requests go to the same one.
-        self._url_of = lru_cache(PATHS_CACHED_MAX)(self._parse_url)
+        self._target_of = lru_cache(PATHS_CACHED_MAX)(self._parse_target)
 
     async def send(
         self,
@@ -132,25 +138,25 @@ class Upstream:
 
         `sending` is called when the first byte may leave, and not at all if none does.
         """
-        phases = {
-            "connect": self._timeouts.connect_seconds,
-            "write": self._timeouts.write_seconds,
-            "pool": self._timeouts.pool_seconds,
-            "read": self._timeouts.first_byte_seconds,
-        }
-        request = httpx.Request(
+        target = self._target_of(path)
+        sent = partial(
+            self._transport.send,
             method,
-            self._url_of(path),
-            headers=RawHeaders(self._with_own(method, headers, body)),
-            stream=httpx.ByteStream(body),
-            extensions={"timeout": phases, SENDING: sending},
+            target,
+            self._with_own(method, headers, body),
+            body,
+            phases=self._phases,
+            idle_seconds=self._timeouts.idle_seconds,
+            sending=sending,
         )
-        if sending is not None and not isinstance(self._transport, FastTransport):
-            sending()  # another transport does not tell when
-        response = await self._answer(request)
-        # Transports look the limit up when they start on the body: from here it is another one.
-        phases["read"] = self._timeouts.idle_seconds
-        reply = UpstreamReply(response)
+        try:
+            try:
+                reply = UpstreamReply(await sent())
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                # The connection was never made, so nothing can have been done twice.
+                reply = UpstreamReply(await sent())
+        except httpx.HTTPError as error:
+            raise translated(error, read_code="upstream_first_byte_timeout") from error
         if problem := _problem(reply):
             await reply.aclose()
             raise UpstreamUnavailable(problem, is_sent=True, code="upstream_malformed")
@@ -158,18 +164,6 @@ class Upstream:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._transport.handle_async_request(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            pass  # the connection was never made, so nothing can have been done twice
-        except httpx.HTTPError as error:
-            raise translated(error, read_code="upstream_first_byte_timeout") from error
-        try:
-            return await self._transport.handle_async_request(request)
-        except httpx.HTTPError as error:
-            raise translated(error, read_code="upstream_first_byte_timeout") from error
 
     def _with_own(self, method: str, headers: Sequence[Header], body: bytes) -> list[Header]:
         own = [(b"host", self._host)]
@@ -179,11 +173,11 @@ class Upstream:
             own.append((b"authorization", b"Bearer " + credential.encode()))
         return own + [header for header in headers if header[0].lower() not in OWN_HEADERS]
 
-    def _parse_url(self, path: str) -> httpx.URL:
+    def _parse_target(self, path: str) -> Target:
         # A path without its slash could lengthen the host's name.
         separator = "" if path.startswith("/") else "/"
         try:
-            return httpx.URL(self._base_url + separator + path)
+            return Target.of(httpx.URL(self._base_url + separator + path))
         except httpx.InvalidURL as error:
             message = f"The upstream cannot be asked for this path: {error}."
             code = "upstream_request_invalid"

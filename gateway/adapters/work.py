@@ -62,7 +62,8 @@ class Held:
 
     @property
     def hold_pusd(self) -> int:
-        return _number(self.row[_HOLD_PUSD])
+        hold_pusd: int = self.row[_HOLD_PUSD]
+        return hold_pusd
 
     @property
     def claim(self) -> Claim:
@@ -114,12 +115,13 @@ class Settled:
 
     @property
     def hold_pusd(self) -> int:
-        return _number(self.row[_ENTRY_HOLD_PUSD])
+        hold_pusd: int = self.row[_ENTRY_HOLD_PUSD]
+        return hold_pusd
 
     @property
     def cost_pusd(self) -> int | None:
-        cost = self.row[_ENTRY_COST_PUSD]
-        return None if cost is None else _number(cost)
+        cost_pusd: int | None = self.row[_ENTRY_COST_PUSD]
+        return cost_pusd
 
     @property
     def spent_pusd(self) -> int:
@@ -227,20 +229,17 @@ def settled(exchange: Exchange) -> Settled:
 
 def added_up(parts: Sequence[tuple[Row, tuple[int, ...]]]) -> list[Row]:
     """What settlements and corrections add to the hours, in the order of the hours' keys."""
-    cells: dict[Row, tuple[int, ...]] = {}
+    cells: dict[Row, list[tuple[int, ...]]] = {}
     for cell, counts in parts:
-        before = cells.get(cell)
-        cells[cell] = tuple(map(int.__add__, before, counts)) if before is not None else counts
-    return [(*cell, *counts) for cell, counts in sorted(cells.items(), key=_cell_order)]
+        cells.setdefault(cell, []).append(counts)
+    return [
+        (*cell, *map(sum, zip(*counts, strict=True)))
+        for cell, counts in sorted(cells.items(), key=_cell_order)
+    ]
 
 
 def _with_legs(row: Row, index: int, legs: tuple[Leg, ...]) -> Row:
     return (*row[:index], legs_text(legs), *row[index + 1 :])
-
-
-def _number(value: Value) -> int:
-    assert isinstance(value, int)
-    return value
 
 
 def _first(row: Row) -> str:
@@ -251,5 +250,5 @@ def _request_id(item: tuple[Value, Settled]) -> str:
     return str(item[0])
 
 
-def _cell_order(item: tuple[Row, tuple[int, ...]]) -> tuple[Any, ...]:
+def _cell_order(item: tuple[Row, Any]) -> Row:
     return item[0]

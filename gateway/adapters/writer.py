@@ -5,7 +5,6 @@ Not here: what a posting is (`posting`), and what its callers await (`ledger`).
 """
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from gateway.adapters.backlog import Backlog
 from gateway.adapters.changes import News
 from gateway.adapters.database import write_on, write_transaction
 from gateway.adapters.docket import Docket
+from gateway.adapters.inbox import Inbox
 from gateway.adapters.job import BatchReport, Closed, Job
 from gateway.adapters.judge import Bench
 from gateway.adapters.lease import Lease
@@ -58,7 +58,8 @@ class Writer:
         self._batch_max = batch_max
         self._resolve = resolve
         self._on_batch = on_batch
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._inbox = Inbox()
+        self.put = self._inbox.put  # a posting, from any thread
         self._closing = threading.Event()
         self._waiting: list[Job] = []  # for money that is held: they come first in every batch
         self._poster = poster_for(engine.dialect)
@@ -69,20 +70,16 @@ class Writer:
     @property
     def queued(self) -> int:
         """Postings that wait for a transaction."""
-        return self._queue.qsize()
+        return len(self._inbox)
 
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
 
-    def put(self, job: Job) -> None:
-        """Queue a posting, from any thread."""
-        self._queue.put(job)
-
     def close(self) -> None:
         """Write what is queued, then end; blocks until then, or until that is not to be hoped."""
         self._closing.set()
-        self._queue.put(None)
+        self._inbox.wake()
         begun = time.monotonic()
         while self._thread.is_alive() and time.monotonic() - begun < self._close_seconds_max():
             self._thread.join(CLOSE_SECONDS_MAX_DOWN / 10)
@@ -96,7 +93,7 @@ class Writer:
             jobs, is_open = self._take()
             self._write(jobs)
             self._waiting = [job for job in jobs if job.is_waiting]
-            done = [job for job in jobs if not job.is_waiting]
+            done = [job for job in jobs if not job.is_waiting] if self._waiting else jobs
             self._resolve(done, self._bench.take_news())
             self._catch_up()
         self._disconnect()
@@ -104,23 +101,17 @@ class Writer:
 
     def _take(self) -> tuple[list[Job], bool]:
         """The next batch, empty when only heartbeat or log is due, and whether more may come."""
-        jobs = self._waiting
-        full = len(jobs) + self._batch_max
-        due_in_seconds = min(self._lease.due_in_seconds(), self._bench.due_in_seconds())
-        if jobs:
-            due_in_seconds = min(due_in_seconds, WAIT_POLL_SECONDS)
+        is_closing = self._closing.is_set()
+        if not (self._inbox or is_closing):
+            self._inbox.sleep(self._due_in_seconds())
+        jobs = self._waiting + self._inbox.take(self._batch_max)
+        return jobs, not is_closing or bool(self._inbox)
+
+    def _due_in_seconds(self) -> float:
         if not (self._backlog.is_empty or self.is_down):
-            due_in_seconds = 0
-        try:
-            job = self._queue.get(timeout=due_in_seconds)
-            while job is not None:
-                jobs.append(job)
-                if len(jobs) >= full:
-                    return jobs, True
-                job = self._queue.get_nowait()
-        except queue.Empty:
-            return jobs, True
-        return jobs, False
+            return 0
+        due_in_seconds = min(self._lease.due_in_seconds(), self._bench.due_in_seconds())
+        return min(due_in_seconds, WAIT_POLL_SECONDS) if self._waiting else due_in_seconds
 
     def _catch_up(self) -> None:
         """Write some of what the journal took; in between, what comes now has its turn."""
@@ -164,8 +155,9 @@ class Writer:
         for job in jobs:
             if job.hold is None:
                 continue
-            job.legs = decided.placed.get(job.hold.request_id)
-            job.error = decided.refused.get(job.hold.request_id)
+            name = job.hold.request_id
+            job.legs = decided.placed.get(name)
+            job.error = decided.refused.get(name)
             job.is_waiting = waiting < WAITING_MAX and self._may_wait(job)
             if job.is_waiting:
                 waiting += 1
@@ -212,11 +204,16 @@ class Writer:
 
     def _commit(self, batch: Sequence[Posting], *, is_replay: bool) -> Docket:
         connection = self._connected()
+        # An empty transaction that commits proves nothing: the probe writes the lease.
+        renews = self.is_down or self._lease.due_in_seconds() == 0
+        if not (is_replay or renews):
+            posted = self._poster.at_once(connection, batch, judge=self._bench)
+            if posted is not None:
+                return posted
         renewed_us: int | None = None
         with write_on(connection):
             self._bench.sit(connection)
-            # An empty transaction that commits proves nothing: the probe writes the lease.
-            if self.is_down or self._lease.due_in_seconds() == 0:
+            if renews:
                 renewed_us = self._lease.renew(connection)
             decided = self._poster.apply(connection, batch, judge=self._bench, is_replay=is_replay)
         if renewed_us is not None:
@@ -276,12 +273,13 @@ class Writer:
 
 def _tell_late(jobs: list[Job], decided: Docket) -> None:
     """Whose settlement was posted before: of several in one batch, the first is the one."""
+    settling = [(job, job.posting.row[0]) for job in jobs if isinstance(job.posting, Settled)]
+    if len(settling) == len(decided.fresh):
+        return  # each is the first
     fresh = set(decided.fresh)
-    for job in jobs:
-        if isinstance(job.posting, Settled):
-            name = job.posting.row[0]
-            job.is_late = name not in fresh
-            fresh.discard(name)
+    for job, name in settling:
+        job.is_late = name not in fresh
+        fresh.discard(name)
 
 
 def _fail(jobs: list[Job], error: Exception) -> None:

@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace as replace_hold
 from typing import Protocol
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from gateway.adapters.chains import READ_SECONDS_MAX
-from gateway.core.admit import CUT_TAG, POLICY_TAG, Admitted, Change, told
+from gateway.core.admit import BUDGET_TAG, CUT_TAG, POLICY_TAG, Admitted, Change, told
 from gateway.core.attribution import attribution
 from gateway.core.budget import ConcurrencyLimit, Terms
 from gateway.core.decision import Decision, decide
@@ -50,8 +53,7 @@ class MinuteLimits(Protocol):
     async def admit(self, levels: tuple[Level, ...], *, key_id: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permit:
+class Permit(Struct, frozen=True, kw_only=True):
     """A request as it may be sent, and how it is to be treated."""
 
     hold: Hold
@@ -79,16 +81,16 @@ class Permit:
     def fitted(self, left_pusd: int) -> "Permit | None":
         """With as much output as this money can pay; None where that is too little."""
         decision = self.decision.fitted(left_pusd)
-        return None if decision is None else self._decided(decision)
+        return None if decision is None else self._decided(decision, **{BUDGET_TAG: "true"})
 
-    def _decided(self, decision: Decision) -> "Permit":
+    def _decided(self, decision: Decision, **why: str) -> "Permit":
         admitted, worst = decision.admitted, decision.bound
         assert worst is not None
-        tags = {**self.hold.tags, **_policy_tag(admitted.changes)}
+        tags = {**self.hold.tags, **_policy_tag(admitted.changes), **why}
         return replace(
             self,
             decision=decision,
-            hold=replace(
+            hold=replace_hold(
                 self.hold,
                 hold_pusd=worst.hold_pusd,
                 max_output_tokens=admitted.request.max_output_tokens,

@@ -9,7 +9,9 @@ import select
 from collections.abc import Callable
 from typing import Protocol
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from gateway.core.headers import Headers, content_length
 
 CONNECTION = "connection"  # the key of the `Connection` in an ASGI scope's state
 
@@ -56,13 +58,37 @@ class Connection:
         if tell is not None:
             tell()
 
+    def begin(self, status: int, headers: Headers, piece: bytes) -> bool:
+        """Write an answer's head with the first piece of its body, in one go.
+
+        False where it takes more than that (`send` knows how): only a body whose length is told.
+        `headers` can be written as they are.
+        """
+        cycle = self._cycle
+        length = content_length(headers)
+        if cycle.response_started or cycle.flow.write_paused or cycle.disconnected:
+            return False
+        if cycle.scope["method"] == "HEAD" or length is None or len(piece) > length:
+            return False
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = cycle.chunked_encoding = False
+        cycle.expected_content_length = length - len(piece)
+        lines = [b"%b: %b\r\n" % header for header in [*cycle.default_headers, *headers]]
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        cycle.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", piece]))
+        return True
+
     def write(self, piece: bytes) -> bool:
         """Write a piece of an answer's body at once, without the steps of an ASGI message.
 
-        False where it takes more than that: `send` knows how.
+        False where it takes more than that (`send` knows how), or where a look has to be taken
+        whether the client is there.
         """
         cycle = self._cycle
-        if not cycle.chunked_encoding or cycle.flow.write_paused or cycle.disconnected:
+        if cycle.disconnected:
+            return True  # nobody is there to miss it
+        if not cycle.chunked_encoding or cycle.flow.write_paused or self._protocol.is_half_closed:
             return False
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         return True

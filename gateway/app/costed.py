@@ -6,6 +6,7 @@ answer that is small enough the head and what else there is wait with it. Not he
 
 from typing import Any, Protocol
 
+from gateway.app.connection import Connection
 from gateway.app.relay import Send
 from gateway.core import headers as wire
 from gateway.core.life import is_event_stream
@@ -27,8 +28,9 @@ class Bill(Protocol):
 class Costed:
     """A way to the client on which a whole answer's head learns of its bill."""
 
-    def __init__(self, send: Send, bill: Bill) -> None:
+    def __init__(self, send: Send, connection: Connection, bill: Bill) -> None:
         self._send = send
+        self._connection = connection
         self._bill = bill
         self._head: dict[str, Any] | None = None
         self._body = bytearray()
@@ -48,9 +50,14 @@ class Costed:
         if self._bill.is_settled and (cost_pusd := self._bill.cost_pusd) is not None:
             head = {**head, "headers": [*head["headers"], (COST, to_usd(cost_pusd).encode())]}
         self._head = None
-        await self._send(head)
         body = bytes(self._body)
         self._body.clear()
+        if self._connection.begin(head["status"], head["headers"], body):
+            body = b""
+            if not is_last:
+                return
+        else:
+            await self._send(head)
         await self._send({"type": "http.response.body", "body": body, "more_body": not is_last})
 
 

@@ -2,26 +2,36 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from gateway import __version__
 from gateway.adapters.budgets import Budgets
 from gateway.adapters.changes import News
+from gateway.adapters.cost_totals import CostTotals
 from gateway.adapters.journal import Journal
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.pricefile import load_prices
-from gateway.adapters.reports import cost_totals
 from gateway.adapters.rules import RulesCache
 from gateway.adapters.tenants import Tenants
 from gateway.adapters.upstream import Timeouts, Upstream, transport_for
+from gateway.app.admin.office import Door, Office
 from gateway.app.attempts import FailedAttempts
 from gateway.app.auth import Authenticator
 from gateway.config.secret import CurrentSecret
 from gateway.config.settings import Settings
-from gateway.core.address import networks
+from gateway.core.address import is_loopback, networks
+from gateway.core.price_book import PriceBook
+
+if TYPE_CHECKING:  # what it stands on is an extra, and costs memory where nobody has set it
+    from gateway.adapters.traces import Traces
+
+
+class TelemetryUnusable(ValueError):
+    """What sends telemetry is set and not installed."""
 
 
 def now_us() -> int:
@@ -30,14 +40,10 @@ def now_us() -> int:
 
 
 def metrics_for(settings: Settings, engine: Engine, share: Share | None) -> Metrics:
-    def totals() -> dict[tuple[str, str], int]:
-        found = cost_totals(engine, now_us())
-        return {(tenant, window): cost_pusd for (tenant, window), cost_pusd in found.items()}
-
     return Metrics(
         version=__version__,
         tenants_max=settings.limits.tenants_labelled_max,
-        totals=totals,
+        totals=CostTotals(engine=engine, now_us=now_us),
         standings=Budgets(engine=engine, now_us=now_us).list_budgets,
         share=share,
     )
@@ -68,6 +74,24 @@ def authenticator_for(settings: Settings, tenants: Tenants) -> Authenticator:
         trusted=networks(chosen.trusted_proxies),
     )
     return Authenticator(tenants=tenants, attempts=attempts)
+
+
+def office_for(
+    settings: Settings,
+    engine: Engine,
+    *,
+    now_us: Callable[[], int],
+    files: PriceBook,
+    root_token: CurrentSecret,
+) -> Office:
+    """What the admin API needs. `files`: the price book without what the database says."""
+    chosen = settings.ingress
+    attempts = FailedAttempts(
+        per_minute_max=chosen.failed_attempts_max,
+        trusted=networks(chosen.trusted_proxies),
+    )
+    door = Door(root_token=root_token, is_local=is_loopback(settings.host), attempts=attempts)
+    return Office(engine=engine, now_us=now_us, door=door, files=files, given=settings.tenants)
 
 
 def ledger_for(
@@ -117,4 +141,31 @@ def upstream_for(settings: Settings) -> Upstream:
             first_byte_seconds=chosen.first_byte_seconds,
             idle_seconds=chosen.idle_seconds,
         ),
+    )
+
+
+def traces_for(settings: Settings) -> "Traces | None":
+    """Where exchanges are told to a collector; None where none is set."""
+    chosen = settings.telemetry
+    if chosen.otlp_endpoint is None:
+        return None
+    try:
+        from gateway.adapters.collector import Address  # noqa: PLC0415 - an extra: see above
+        from gateway.adapters.traces import Traces  # noqa: PLC0415 - the same
+    except ModuleNotFoundError as missing:
+        raise TelemetryUnusable(
+            f"telemetry.otlp_endpoint is set, and {missing.name} is missing: "
+            "install responses-gateway[otel]"
+        ) from None
+    return Traces(
+        collector=Address(
+            url=chosen.otlp_endpoint,
+            headers=CurrentSecret(chosen.otlp_headers, chosen.otlp_headers_file),
+        ),
+        upstream_url=settings.upstream.base_url,
+        service_name=chosen.service_name,
+        version=__version__,
+        sample_ratio=chosen.sample_ratio,
+        semconv=None if chosen.genai_semconv == "off" else chosen.genai_semconv,
+        metrics_seconds=chosen.metrics_seconds,
     )

@@ -6,9 +6,11 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from gateway.app.problems import problem_of
 from gateway.core.errors import GatewayError, NotFound, Unauthorized, UpgradeRequired
 
 REQUEST_ID = b"x-gateway-request-id"
+ADMIN_PATHS = "/admin/"
 
 
 def error_body(error: GatewayError) -> bytes:
@@ -54,7 +56,9 @@ async def answer(_request: Request, error: Exception) -> Response:
 
 
 async def answer_not_found(request: Request, _error: Exception) -> Response:
-    """The same where there is no route."""
+    """The same where there is no route; below the admin API's prefix in that one's shape."""
+    if request.scope["path"].startswith(ADMIN_PATHS):
+        return problem_of(NotFound())
     return await answer(request, NotFound())
 
 

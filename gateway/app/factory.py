@@ -20,9 +20,10 @@ from gateway.adapters.metric_files import Share
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.refusals import keep_newest
 from gateway.adapters.statements import Statements
+from gateway.app.admin.plane import PREFIX as ADMIN_PREFIX
+from gateway.app.admin.plane import AdminPlane
 from gateway.app.console.assembly import console_for
-from gateway.app.console.viewer import RootToken
-from gateway.app.devices import now_us
+from gateway.app.devices import now_us, office_for
 from gateway.app.errors import answer, answer_not_found
 from gateway.app.health import admin_guard, health_router
 from gateway.app.own import own_router
@@ -43,11 +44,22 @@ def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
     Raises ValueError for a database URL, price file or secret that cannot be used.
     """
     parts = Parts(settings, share)
+    token = CurrentSecret(settings.admin.token, settings.admin.token_file)
+    office = office_for(
+        settings,
+        parts.engine,
+        now_us=parts.ledger.now_us,
+        files=parts.rules.files,
+        root_token=token,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with living(parts):
-            yield
+            try:
+                yield
+            finally:
+                office.close()
 
     app = Gateway(
         title="Responses Gateway",
@@ -62,20 +74,19 @@ def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
     app.admin_port = settings.admin.port
     app.add_exception_handler(GatewayError, answer)
     app.add_exception_handler(HTTPStatus.NOT_FOUND, answer_not_found)
-    token = CurrentSecret(settings.admin.token, settings.admin.token_file)
     # A token that is set is asked for everywhere: on loopback there may be a proxy in front.
-    is_open = is_loopback(settings.host) and not token()
-    guard = admin_guard(is_open=is_open, token=token)
-    app.include_router(
-        own_router(
-            Statements(engine=parts.engine, now_us=parts.ledger.now_us),
-            authenticator=parts.authenticator,
-            policies=parts.policies,
-            minutes=parts.minutes,
-        )
+    guard = admin_guard(is_open=is_loopback(settings.host) and not token(), token=token)
+    statements = Statements(engine=parts.engine, now_us=parts.ledger.now_us)
+    own = own_router(
+        statements,
+        authenticator=parts.authenticator,
+        policies=parts.policies,
+        minutes=parts.minutes,
     )
+    app.include_router(own)
     app.include_router(health_router(ledger=parts.ledger, metrics=parts.metrics, guard=guard))
-    app.include_router(console_for(parts, RootToken(token), is_open=is_open))
+    app.include_router(console_for(parts, token))
+    app.mount(ADMIN_PREFIX, AdminPlane(office))
     return app
 
 
@@ -111,6 +122,8 @@ async def living(parts: Parts) -> AsyncIterator[None]:
         await parts.upstream.aclose()
         await parts.minutes.aclose()
         await parts.notifier.aclose()
+        if parts.traces is not None:
+            await parts.traces.aclose()
         parts.owner.release()
         parts.engine.dispose()
 

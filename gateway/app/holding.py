@@ -1,7 +1,9 @@
 """Hop 4: the hold is placed, made to fit, or refused. Not here: what it is (`admission`)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.refusals import refusal_row

@@ -51,6 +51,7 @@ class Metered:
         self.is_unnamed = False
         self.is_settled = False
         self.cost_pusd: int | None = None  # as posted; None: not yet, or unknown
+        self._is_opened = False
         self._name: str | None = None  # of the response, once it passed, until it is noted
         self._meter = meter
         self._life = life = meter.begin(hold, started)
@@ -68,9 +69,11 @@ class Metered:
         return headers
 
     def chunk(self, data: bytes) -> bytes:
-        ready = self._life.chunk(data, time.monotonic())
-        if (name := self._life.opened()) is not None:
-            self._opened(name)
+        life = self._life
+        ready = life.chunk(data, time.monotonic())
+        # What is due tells its name with its settlement, unless somebody waits for the name.
+        if not (self._is_opened or life.is_due) or life.hold.is_background:
+            self._note_name()
         return ready
 
     async def name(self) -> None:
@@ -84,8 +87,7 @@ class Metered:
         life, meter = self._life, self._meter
         exchange = life.settle(settled_at_us=meter.ledger.now_us(), now=time.monotonic())
         if exchange.recoverable and meter.take_on(exchange):
-            if (name := life.opened()) is not None:
-                self._opened(name)
+            self._note_name()
             await self.name()
         else:
             await meter.post(exchange)
@@ -93,8 +95,12 @@ class Metered:
         self.is_settled = True
         return life.release()
 
-    def _opened(self, name: str) -> None:
+    def _note_name(self) -> None:
         """Whoever finds the hold without us must know what to ask for."""
+        name = self._life.opened()
+        if name is None:
+            return
+        self._is_opened = True
         if self._life.hold.is_background:
             self._name, self.is_unnamed = name, True
         else:

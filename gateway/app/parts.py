@@ -11,7 +11,7 @@ from gateway.adapters.database import open_engine
 from gateway.adapters.hard_budgets import HardBudgets
 from gateway.adapters.input_count import InputCount
 from gateway.adapters.live_files import LiveFiles
-from gateway.adapters.logs import log_exchange
+from gateway.adapters.logs import ExchangeLog
 from gateway.adapters.metric_files import Share
 from gateway.adapters.minutes import Minutes, store_for
 from gateway.adapters.open_holds import open_hold
@@ -28,6 +28,7 @@ from gateway.app.devices import (
     metrics_for,
     rules_for,
     tenants_for,
+    traces_for,
     upstream_for,
 )
 from gateway.app.drain import DrainLimits
@@ -81,7 +82,8 @@ class Parts:
             store_for(settings.limits.store_url), on_failure=self.metrics.store_failed
         )
         self.owners = Ownership(engine=self.engine, now_us=self.ledger.now_us)
-        sinks = (self.metrics, log_exchange, self.chains, self.minutes, self.owners)
+        self.traces = traces_for(settings)
+        sinks = self._sinks()
         self.reconciler = self._make_reconciler(sinks)
         self.takeover = Takeover(
             ledger=self.ledger,
@@ -101,13 +103,15 @@ class Parts:
             sinks=sinks,
             take_on=self.reconciler.take,
         )
-        drain = settings.drain
-        self.relay = Relay(
-            upstream=self.upstream,
-            metrics=self.metrics,
-            drain=DrainLimits(seconds_max=drain.seconds_max, drains_max=drain.drains_max),
+        drain = DrainLimits(
+            seconds_max=settings.drain.seconds_max, drains_max=settings.drain.drains_max
         )
+        self.relay = Relay(upstream=self.upstream, metrics=self.metrics, drain=drain)
         self.data_plane = self._make_data_plane()
+
+    def _sinks(self) -> tuple[Sink, ...]:
+        own = (self.metrics, ExchangeLog(), self.chains, self.minutes, self.owners)
+        return own if self.traces is None else (*own, self.traces)
 
     def _begin(self, hold: Hold, started: float) -> Life:
         limit = self.settings.limits.event_bytes_max
@@ -179,6 +183,7 @@ class Parts:
                 ),
             ),
             metrics=self.metrics,
+            begin_trace=None if self.traces is None else self.traces.begin,
             prefixes=prefixes_from(settings.endpoints.passed_prefixes),
             bodies=Bodies(
                 bytes_max=settings.limits.request_bytes_max,

@@ -10,7 +10,7 @@ import os
 import random
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.adapters.metrics import Metrics
 from gateway.app.admission import Admission, Permit
@@ -33,6 +33,7 @@ from gateway.core.errors import (
     UpstreamUnavailable,
     VersionNotServed,
 )
+from gateway.core.exchange import Hold
 from gateway.core.prefixes import find_any
 from gateway.core.request import ResponseRequest
 from gateway.core.strict import refuse_query
@@ -44,6 +45,14 @@ POLICY = b"x-gateway-policy"
 OTHER = "other"  # the route of what is not served
 
 log = logging.getLogger(__name__)
+
+
+class BeginTrace(Protocol):
+    """What notes a trace in a hold that was placed, and returns the headers that carry it on."""
+
+    def __call__(
+        self, hold: Hold, headers: wire.Headers, *, started: float, admitted: float, held: float
+    ) -> wire.Headers: ...
 
 
 class DataPlane:
@@ -60,8 +69,10 @@ class DataPlane:
         passage: Passage,
         metrics: Metrics,
         bodies: Bodies,
+        begin_trace: BeginTrace | None = None,  # None: a client's trace context passes as it is
         prefixes: tuple[str, ...] = (),  # of paths that are passed unmetered
     ) -> None:
+        self._begin_trace = begin_trace
         self._prefixes = prefixes
         self._authenticator = authenticator
         self._admission = admission
@@ -134,18 +145,24 @@ class DataPlane:
         permit = await self._holding.place(permit)
         self._metrics.clamped(tenant.path, [change.field for change in permit.changes])
         self._metrics.overhead("policy", admitted - received)
-        self._metrics.overhead("hold", time.monotonic() - admitted)
+        held = time.monotonic()
+        self._metrics.overhead("hold", held - admitted)
+        passed = wire.to_upstream(headers)
+        if self._begin_trace is not None:
+            passed = self._begin_trace(
+                permit.hold, passed, started=request.started, admitted=admitted, held=held
+            )
         dispatch = Dispatch(
             method=match.endpoint.method,
             path=_upstream_path(match, request.scope),
-            headers=wire.to_upstream(headers),
+            headers=passed,
             body=permit.body,
             cancels_on_disconnect=permit.decision.policy.on_disconnect == "cancel",
             attempts_max=permit.decision.policy.attempts_max or 1,
         )
         course = Metered(self._meter, permit.hold, request.started)
         connection: Connection = request.scope["state"][CONNECTION]
-        send = Costed(_telling(request.send, permit), course)
+        send = _telling(Costed(request.send, connection, course), permit)
         return await self._relay.carry(dispatch, course, send, connection)
 
 

@@ -9,8 +9,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.upstream import Upstream, UpstreamReply
@@ -60,8 +61,7 @@ class Course(Protocol):
     async def settle(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class Dispatch(Struct, frozen=True, kw_only=True):
     """A request that may be sent."""
 
     method: str
@@ -185,14 +185,14 @@ async def _is_relayed(
     headers = [(name.lower(), value) for name, value in reply.headers]
     headers = course.answered(status=reply.status, headers=headers)
     await send(_start(reply.status, headers, course.request_id))
+    passing = _Passing(course, connection)
     broken = None
     try:
-        async for chunk in reply.chunks():
+        while await reply.pour(passing.take):
             drain.look()
-            ready = course.chunk(chunk)
             if course.is_unnamed:
                 await course.name()
-            if ready and not connection.write(ready):
+            if ready := passing.left():
                 await send({"type": "http.response.body", "body": ready, "more_body": True})
             if course.is_due:
                 await _finish(course, send, drain)
@@ -201,6 +201,31 @@ async def _is_relayed(
     course.ended(broken=broken)
     await _finish(course, send, drain)
     return broken is None
+
+
+class _Passing:
+    """What is done with each piece of an answer at once, where it is read: no task waits for it."""
+
+    __slots__ = ("_course", "_left", "_write")
+
+    def __init__(self, course: Course, connection: Connection) -> None:
+        self._course = course
+        self._write = connection.write
+        self._left = b""
+
+    def take(self, chunk: bytes) -> bool:
+        """Forward what may leave. True: that, or what is due, has to be waited for."""
+        course = self._course
+        ready = course.chunk(chunk)
+        if course.is_unnamed or (ready and not self._write(ready)):
+            self._left = ready
+            return True
+        return course.is_due
+
+    def left(self) -> bytes:
+        """What has yet to be sent, once."""
+        left, self._left = self._left, b""
+        return left
 
 
 async def _finish(course: Course, send: Send, drain: Drain, *, reason: str | None = None) -> None:

@@ -1,5 +1,7 @@
 """How a verb gets its settings and its database, and what it says when it cannot."""
 
+import getpass
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,19 @@ def settings_from(config: Path | None, **flags: object) -> "Settings":
     for line in warnings(settings):
         talk(f"gateway: warning: {line}")
     return settings
+
+
+def author() -> str:
+    """Who is at the command line, as the audit tells it."""
+    return f"command line ({user()})"
+
+
+def user() -> str:
+    """The name of the system's user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def now_us() -> int:

@@ -15,8 +15,6 @@ def book_in_force(config: Path | None) -> "PriceBook":
 
     A mistake in the file ends the verb.
     """
-    from gateway.core.layers import overlaid
-
     settings = settings_from(config)
     try:
         book = files_book(settings.prices.file, region=settings.upstream.region)
@@ -24,10 +22,10 @@ def book_in_force(config: Path | None) -> "PriceBook":
         raise SettingsRefused(str(invalid)) from None
     if not has_database(settings):
         return book
-    from gateway.adapters.overrides import overrides_in
+    from gateway.adapters.overrides import laid_over
 
-    with database(settings) as engine, engine.connect() as connection:
-        return overlaid(book, overrides_in(connection))
+    with database(settings) as engine:
+        return laid_over(engine, book)
 
 
 def files_book(file: Path | None, *, region: str | None = None) -> "PriceBook":

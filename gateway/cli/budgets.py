@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gateway.adapters.views import budget_document, budget_facts
-from gateway.cli.access import database, now_us, settings_from
+from gateway.cli.access import author, database, now_us, settings_from
 from gateway.cli.book import book_in_force
 from gateway.cli.exits import CheckFailed, WrongUsage
 from gateway.cli.explain import explain
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.adapters.budgets import Budgets, Given
     from gateway.adapters.standings import Standing
+    from gateway.core.budget import Budget
 
 app = verb_group(
     words="What tenants and keys may spend; a request must fit every budget on its way."
@@ -84,9 +85,7 @@ def set_budget(
     with budgets_of(config, may_create=True) as budgets:
         budget = budgets.set_budget(subject, period=period, models=names, given=given)
     _warn_of_unknown(names or (), config)
-    manner = "hard" if budget.is_hard else "soft"
-    limit, span = to_usd(budget.limit_pusd), SPANS[budget.period]
-    talk(f"budget of {subject}{_for(names)}: {limit} USD {span} in {budget.zone}, {manner}")
+    talk(limit_in_words(budget))
 
 
 @app.command()
@@ -126,6 +125,16 @@ def show(subject: Subject, json: JsonOption = False, config: ConfigOption = None
         _print(found)
 
 
+def limit_in_words(budget: "Budget") -> str:
+    """A budget in one line, as it was set."""
+    manner = "hard" if budget.is_hard else "soft"
+    limit, span = to_usd(budget.limit_pusd), SPANS[budget.period]
+    return (
+        f"budget of {budget.subject}{_for(budget.models)}: {limit} USD {span} in {budget.zone},"
+        f" {manner}"
+    )
+
+
 @contextmanager
 def budgets_of(config: "Path | None", *, may_create: bool = False) -> Iterator["Budgets"]:
     """Budgets, for verbs; an unknown subject or budget or a bad value ends the verb."""
@@ -134,7 +143,7 @@ def budgets_of(config: "Path | None", *, may_create: bool = False) -> Iterator["
 
     with database(settings_from(config), may_create=may_create) as engine:
         try:
-            yield Budgets(engine=engine, now_us=now_us)
+            yield Budgets(engine=engine, now_us=now_us, author=author())
         except (SubjectUnknown, BudgetUnknown) as unknown:
             raise CheckFailed(str(unknown)) from None
         except ValueError as refused:

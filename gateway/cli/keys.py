@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.adapters.views import key_document
 from gateway.cli.access import now_us
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import print_json, print_table, talk
 from gateway.cli.tenants import directory_of
 from gateway.cli.times import after, span_us
-from gateway.core.moment import iso, iso_or_none
 
 if TYPE_CHECKING:
     from gateway.adapters.directory import IssuedKey
@@ -45,19 +45,7 @@ def list_keys(
 ) -> None:
     """Every key, without its secret, oldest first."""
     with directory_of(config) as directory:
-        rows = directory.list_keys(tenant)
-    records = [
-        {
-            "id": row.id,
-            "tenant": row.tenant,
-            "name": row.name,
-            "created_at": iso(row.created_at_us),
-            "expires_at": iso_or_none(row.expires_at_us),
-            "revoked_at": iso_or_none(row.revoked_at_us),
-            "replaced_by": row.replaced_by,
-        }
-        for row in rows
-    ]
+        records = [key_document(row) for row in directory.list_keys(tenant)]
     if json:
         print_json(records)
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gateway.cli.access import database, now_us, settings_from
+from gateway.cli.access import author, database, now_us, settings_from
 from gateway.cli.exits import CheckFailed, WrongUsage
 from gateway.cli.options import ConfigOption, JsonOption, verb_group
 from gateway.cli.output import print_json, print_table, talk
@@ -118,19 +118,16 @@ def show(
     config: ConfigOption = None,
 ) -> None:
     """What is said of a tenant or key, and who said it."""
-    from gateway.core.inheritance import effective as combined
+    from gateway.adapters.policies import policy_document
     from gateway.core.policy import said_by
 
     with policies_of(config) as policies:
-        levels = policies.levels(subject)
-    if not effective:
-        levels = [level for level in levels if level.subject == subject]
-    found = combined(levels)
-    fields = said_by(found.policy)
+        found = policies.told(subject, is_effective=effective)
     if json:
-        print_json({"subject": subject, "policy": fields, "origins": found.origins})
+        print_json(policy_document(subject, found))
         return
-    rows = [(name, _text(value), ", ".join(found.origins[name])) for name, value in fields.items()]
+    fields, origins = said_by(found.policy), found.origins
+    rows = [(name, _text(value), ", ".join(origins[name])) for name, value in fields.items()]
     print_table(("field", "value", "origin"), rows)
 
 
@@ -155,7 +152,7 @@ def policies_of(config: "Path | None", *, may_create: bool = False) -> Iterator[
 
     with database(settings_from(config), may_create=may_create) as engine:
         try:
-            yield Policies(engine=engine, now_us=now_us)
+            yield Policies(engine=engine, now_us=now_us, author=author())
         except SubjectUnknown as unknown:
             raise CheckFailed(str(unknown)) from None
         except ValueError as refused:

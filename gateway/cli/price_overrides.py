@@ -3,27 +3,24 @@
 Not here: what is in force (`prices`), or prices that come after the cost (`reprice`).
 """
 
-import getpass
-import os
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.access import database, now_us, settings_from
+from gateway.cli.access import author as at_keyboard
+from gateway.cli.access import database, now_us, settings_from, user
 from gateway.cli.exits import WrongUsage
 from gateway.cli.options import ConfigOption, JsonOption
 from gateway.cli.output import print_json, print_table, talk
 from gateway.cli.times import moment
-from gateway.core.moment import iso, iso_or_none
+from gateway.core.moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.adapters.overrides import Overrides, Said
-    from gateway.core.price_book import PriceBook
+    from gateway.adapters.overrides import Overrides
 
 Model = Annotated[str, typer.Argument(help="A model's name, as requests give it.")]
 Usd = Annotated[str | None, typer.Option(metavar="USD", help="For 1,000,000 tokens.")]
@@ -56,10 +53,11 @@ def set_price(
     config: ConfigOption = None,
 ) -> None:
     """Set a model's price, for good or for a span. What is not said is not offered, as in files."""
+    from gateway.adapters.overrides import plain_document
     from gateway.adapters.pricefile import document_of
     from gateway.cli.book import book_in_force
 
-    author = by or _user()
+    author = by or user()
     units = {
         "input": input_,
         "cached": cached,
@@ -75,7 +73,9 @@ def set_price(
             document = document_of(file, model)
         else:
             book = book_in_force(config)
-            document = _plain(model, given, book, like=like, source=source or f"set by {author}")
+            document = plain_document(
+                model, given, book, like=like, source=source or f"set by {author}"
+            )
         _say(overrides, model, document, begin=begin, end=end, author=author, note=note)
 
 
@@ -90,7 +90,7 @@ def unset(
 ) -> None:
     """Let the files say again what a model costs."""
     with _overrides_of(config) as overrides:
-        _say(overrides, model, None, begin=begin, end=end, author=by or _user(), note=note)
+        _say(overrides, model, None, begin=begin, end=end, author=by or user(), note=note)
 
 
 def history(
@@ -99,8 +99,10 @@ def history(
     config: ConfigOption = None,
 ) -> None:
     """What was set and unset, by whom and when, oldest first."""
+    from gateway.adapters.overrides import override_document
+
     with _overrides_of(config) as overrides:
-        records = [_record(said) for said in overrides.history(model)]
+        records = [override_document(said) for said in overrides.history(model)]
     if json:
         print_json(records)
     else:
@@ -133,51 +135,6 @@ def _say(
         talk("it is for what comes, and for what has no cost yet (`gateway prices reprice`)")
 
 
-def _plain(
-    model: str, usd: dict[str, str], book: "PriceBook", *, like: str | None, source: str
-) -> bytes:
-    """The document of a price of one tier; the limits are another's, or the model's own so far."""
-    import msgspec
-
-    cards = book.cards_of(like or model)
-    if not cards:
-        raise WrongUsage(f"{like or model} is not in the book: name a model that it is --like")
-    if "output" not in usd and cards[-1].tiers["default"].short.output is not None:
-        raise WrongUsage(f"{model} has output too: give --output, or a price file")
-    table = {
-        "input_tokens_max": cards[-1].input_tokens_max,
-        "output_tokens_max": cards[-1].output_tokens_max,
-        "image_tokens_max": cards[-1].image_tokens_max,
-        "prices": [{"source": source, "default": usd}],
-    }
-    document = {"as_of": datetime.now(UTC).date(), "models": {model: table}}
-    if cards[-1].prompt_overhead_tokens is not None:
-        document["prompt_overhead_tokens"] = cards[-1].prompt_overhead_tokens
-    return msgspec.json.encode(document)
-
-
-def _record(said: "Said") -> dict[str, object]:
-    import msgspec
-
-    document = None if said.document is None else msgspec.json.decode(said.document)
-    default = document and document["models"][said.model]["prices"][0]["default"]
-    return {
-        "number": said.n,
-        "at": iso(said.at_us),
-        "by": said.author,
-        "model": said.model,
-        "from": iso(said.effective_from_us),
-        "to": iso_or_none(said.effective_to_us),
-        "default_tier": "unset" if default is None else _in_words(default),
-        "note": said.note,
-        "document": document,
-    }
-
-
-def _in_words(units: dict[str, str]) -> str:
-    return ", ".join(f"{name} {usd}" for name, usd in units.items())
-
-
 @contextmanager
 def _overrides_of(config: Path | None) -> "Iterator[Overrides]":
     """Overrides, for verbs; a price or a span that cannot be ends the verb."""
@@ -185,13 +142,6 @@ def _overrides_of(config: Path | None) -> "Iterator[Overrides]":
 
     with database(settings_from(config), may_create=True) as engine:
         try:
-            yield Overrides(engine=engine, now_us=now_us)
+            yield Overrides(engine=engine, now_us=now_us, author=at_keyboard())
         except ValueError as refused:
             raise WrongUsage(str(refused)) from None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.adapters.price_views import METERS, OTHER_METERS, card_document
 from gateway.cli.access import now_us
 from gateway.cli.book import book_in_force, files_book
 from gateway.cli.exits import CheckFailed
@@ -15,7 +16,7 @@ from gateway.cli.output import print_json, print_table, talk
 from gateway.cli.price_overrides import history, set_price, unset
 from gateway.cli.reprice import reprice
 from gateway.core.layers import layer_of
-from gateway.core.moment import iso, iso_or_none
+from gateway.core.moment import iso
 from gateway.core.money import to_usd
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ app.command()(unset)
 app.command()(history)
 app.command()(reprice)
 
-_METERS = ("input", "cached", "cache_write", "cache_write_12h", "output")
-_OTHER = ("audio", "audio_cached", "audio_output", "image", "image_cached", "image_output")
 _TOKENS_PER_PRICE = 1_000_000
 _CALLS_PER_PRICE = 1_000
 
@@ -42,11 +41,11 @@ def list_prices(json: JsonOption = False, config: ConfigOption = None) -> None:
     book = book_in_force(config)
     cards = book.in_force(now_us())
     if json:
-        print_json([_record(card) for card in cards])
+        print_json([card_document(card) for card in cards])
         return
     talk(f"price book {book.version}, USD per million tokens, default tier")
     print_table(
-        ["model", *_METERS],
+        ["model", *METERS],
         [[card.name, *_per_million(card.tiers["default"].short)] for card in cards],
     )
 
@@ -88,7 +87,7 @@ def show(
         hint = f"did you mean {close[0]}?" if close else "`gateway prices list` lists all"
         raise CheckFailed(f"no price is known for {model!r}; {hint}")
     if json:
-        print_json({**_record(card), "others": [_record(one) for one in others]})
+        print_json({**card_document(card), "others": [card_document(one) for one in others]})
     else:
         _print_card(card)
         _print_others(others)
@@ -116,8 +115,10 @@ def _print_card(card: "ModelPrice") -> None:
     print("USD per million tokens:")
     windows = {f"default, within {name}": tier for name, tier in card.windows.items()}
     tiers = {**card.tiers, **windows}
-    more = [name for name in _OTHER if any(getattr(tier.short, name) for tier in tiers.values())]
-    meters = (*_METERS, *more)
+    more = [
+        name for name in OTHER_METERS if any(getattr(tier.short, name) for tier in tiers.values())
+    ]
+    meters = (*METERS, *more)
     rows = []
     for name, tier in tiers.items():
         rows.append([name, *_per_million(tier.short, meters)])
@@ -126,7 +127,7 @@ def _print_card(card: "ModelPrice") -> None:
     print_table(["tier", *meters], rows)
 
 
-def _per_million(rates: "Rates", meters: tuple[str, ...] = _METERS) -> list[str | None]:
+def _per_million(rates: "Rates", meters: tuple[str, ...] = METERS) -> list[str | None]:
     units = [getattr(rates, meter) for meter in meters]
     return [None if unit is None else _usd(unit * _TOKENS_PER_PRICE) for unit in units]
 
@@ -137,42 +138,10 @@ def _usd(pusd: int) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
-def _record(card: "ModelPrice") -> dict[str, object]:
-    return {
-        "model": card.name,
-        "layer": layer_of(card),
-        "version": card.version,
-        "effective_from": iso_or_none(card.effective_from_us),
-        "effective_to": iso_or_none(card.effective_to_us),
-        "source": card.source,
-        "input_tokens_max": card.input_tokens_max,
-        "output_tokens_max": card.output_tokens_max,
-        "long_context_threshold_tokens": card.long_context_threshold_tokens,
-        "usd_per_token": {
-            name: {
-                "short": _usd_per_token(tier.short),
-                "long": None if tier.long is None else _usd_per_token(tier.long),
-            }
-            for name, tier in card.tiers.items()
-        },
-        "usd_per_call": {tool: to_usd(pusd) for tool, pusd in card.tool_fees_pusd.items()},
-        "rounded": list(card.rounded),
-    }
-
-
-def _usd_per_token(rates: "Rates") -> dict[str, str | None]:
-    units = {meter: getattr(rates, meter) for meter in (*_METERS, *_OTHER)}
-    return {
-        meter: None if unit is None else to_usd(unit)
-        for meter, unit in units.items()
-        if unit is not None or meter in _METERS
-    }
-
-
 def _print_others(cards: "Iterable[ModelPrice]") -> None:
     for card in cards:
         short = card.tiers["default"].short
-        units = dict(zip(_METERS, _per_million(short), strict=True))
+        units = dict(zip(METERS, _per_million(short), strict=True))
         said = ", ".join(f"{name} {usd}" for name, usd in units.items() if usd)
         print(f"else    {_span(card)}: default {said} ({card.version})")
 

@@ -19,9 +19,9 @@ from gateway.cli.options import verb_group
 
 # In the order of `--help`. A module has an `app` of verbs, or a function of its own name.
 NOUNS = (
-    "serve", "demo", "migrate", "tenants", "keys", "policies", "budgets",
-    "usage", "entries", "request", "advise", "holds", "simulate", "prices",
-    "config", "doctor",
+    "serve", "demo", "migrate", "tenants", "keys", "policies", "budgets", "apply",
+    "usage", "entries", "request", "advise", "holds", "ledger", "simulate", "prices",
+    "tokens", "audit", "config", "doctor",
 )  # fmt: skip
 
 

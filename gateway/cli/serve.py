@@ -52,6 +52,7 @@ def _serve(
     from gateway.adapters.upstream import CaFileUnusable
     from gateway.adapters.webhook import WebhookUnusable
     from gateway.app import server
+    from gateway.app.devices import TelemetryUnusable
     from gateway.config.secret import SecretUnreadable
 
     unusable = (
@@ -59,6 +60,7 @@ def _serve(
         PriceFileInvalid,
         SecretUnreadable,
         StoreUnusable,
+        TelemetryUnusable,
         WebhookUnusable,
     )
     try:

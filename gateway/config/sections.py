@@ -223,6 +223,35 @@ class Alerts(Section):
         return self
 
 
+class Telemetry(Section):
+    """Traces, and metrics by OpenTelemetry's names, sent to a collector; needs the extra `otel`."""
+
+    otlp_endpoint: str | None = None
+    """A collector's address for OTLP by HTTP, as http://127.0.0.1:4318; without it none is sent."""
+    otlp_headers: Secret | None = None
+    """Its headers, as api-key=…,x-team=…; only from the environment, or in otlp_headers_file."""
+    otlp_headers_file: Path | None = None
+    """A file that holds them; read again when it changes."""
+    service_name: str = "responses-gateway"
+    """What this service is called there."""
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 1
+    """The share of exchanges that are traced where their client does not say whether they are."""
+    genai_semconv: Literal["1.41", "latest", "off"] = "1.41"
+    """Whose names what is said of models has; off says nothing of it, and sends no metrics."""
+    metrics_seconds: Seconds = 60
+    """How often metrics are sent."""
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_collector(cls, url: str | None) -> str | None:
+        return None if url is None else http_address(url).rstrip("/")
+
+    @model_validator(mode="after")
+    def _has_one_each(self) -> Self:
+        _only_one(self, "otlp_headers", "otlp_headers_file")
+        return self
+
+
 class Shutdown(Section):
     """Going down."""
 

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     reconcile: sections.Reconcile = sections.Reconcile()
     ledger: sections.Ledger = sections.Ledger()
     alerts: sections.Alerts = sections.Alerts()
+    telemetry: sections.Telemetry = sections.Telemetry()
     shutdown: sections.Shutdown = sections.Shutdown()
     keys: callers.Keys = callers.Keys()
     policy: callers.Policy = callers.Policy()

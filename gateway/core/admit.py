@@ -4,7 +4,10 @@ A request comes out as it went in unless the policy changed it; every change is 
 whose policy (`inheritance`), or what the request may cost (`bound`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.errors import PolicyDenied, Unpriced
 from gateway.core.policy import Policy
@@ -15,6 +18,7 @@ from gateway.core.strict import Json, refuse_look_alikes
 NAMES_SHOWN_MAX = 8
 CUT_TAG = "gw_history_cut"  # of a hold whose input may be cut: its length bounds no chain
 POLICY_TAG = "gw_policy"  # of a hold whose request the policy changed: what is `told`
+BUDGET_TAG = "gw_fitted"  # "true" where the money that was left set the limit of its output
 OUTPUT_LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 CHANGEABLE = ("model", "service_tier", "store", *OUTPUT_LIMITS, "max_tool_calls")
 _TOOL_FIELDS = frozenset({"type", "tools", "model"})
@@ -34,8 +38,7 @@ class Change:
     now: str | int | bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Admitted(Struct, frozen=True, kw_only=True):
     """A request that may be made. `body` None: send the client's own bytes.
 
     `asks_usage`: that its stream is to end with the usage is our wish, not its client's.

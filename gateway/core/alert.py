@@ -35,11 +35,11 @@ class Alert:
         return f"{self.account.budget_id}-{self.account.period_start_us}-{self.threshold_pct}"
 
 
-def to_json(alert: Alert) -> bytes:
+def facts(alert: Alert) -> dict[str, object]:
     """Everything, by the names that `gateway budgets show --json` has."""
     budget, account = alert.budget, alert.account
     ends_us = account.period_end_us
-    data = {
+    return {
         "id": alert.id,
         "tenant": alert.tenant,
         "subject": budget.subject,
@@ -58,6 +58,11 @@ def to_json(alert: Alert) -> bytes:
         "hard": account.is_hard,
         "models": budget.models,
     }
+
+
+def to_json(alert: Alert) -> bytes:
+    """The same as an event of its type."""
+    data = facts(alert)
     return _compact({"type": TYPE, "timestamp": data["crossed_at"], "data": data})
 
 

@@ -4,7 +4,8 @@ Sound: no usage that the upstream can report for the request costs more, or `unb
 keeps it from being so. Not here: prices (`dearest`), or whether a hold fits.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.dearest import Dearest, Reachable, reachable
 from gateway.core.money import to_usd
@@ -27,8 +28,7 @@ ALLOWED_CALLS = 10
 ALLOWED_CALL_TOKENS = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundInput:
+class BoundInput(Struct, frozen=True, kw_only=True):
     """What bounds the cost of a request.
 
     `previous_tokens`: input and output tokens of the response that it continues, as reported by the
@@ -44,8 +44,7 @@ class BoundInput:
     set_by_policy: tuple[str, ...] = ()  # fields, to be told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class Bound(Struct, frozen=True, kw_only=True):
     """The worst case. `unbounded` is empty where it is proved to be one."""
 
     hold_pusd: int

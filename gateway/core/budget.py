@@ -5,16 +5,22 @@ it, where a cost was above its hold or a limit was lowered; that is the account'
 open. Not here: which budgets a request counts against (`adapters.legs`).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from gateway.core.errors import BudgetExhausted, BudgetHeld, GatewayError, Unbounded
 from gateway.core.money import PUSD_PER_USD, to_usd
+from gateway.core.period import known_zone, period_at
 
 LIMIT_PUSD_MAX = 4_000_000 * PUSD_PER_USD  # a period's: above it SQLite's sums may leave 64 bits
 FIGURE_PUSD_MAX = 45 * 10**17  # of what is held or spent of a soft budget, for the same reason
 THRESHOLDS_PCT = (50, 80, 100)
+THRESHOLD_PCT_MAX = 1_000
+_MODEL = re.compile(r"[^\s,=+]{1,256}\Z")
 
 # A period as it follows an amount.
 SPANS = {"total": "in total", "day": "a day", "week": "a week", "month": "a month"}
@@ -45,6 +51,19 @@ class Budget:
         return self.models is None or not set(self.models).isdisjoint(models)
 
 
+def checked_budget(budget: Budget) -> Budget:
+    """The budget, its thresholds in order. ValueError: it cannot be one."""
+    if not 0 <= budget.limit_pusd <= LIMIT_PUSD_MAX:
+        usd = LIMIT_PUSD_MAX // PUSD_PER_USD
+        raise ValueError(f"a budget's limit is from 0 to {usd:,} USD a period")
+    if budget.models is not None and not (budget.models and all(map(_MODEL.match, budget.models))):
+        raise ValueError("a budget's models are names without spaces, as gpt-5,gpt-5-mini")
+    if any(not 1 <= percent <= THRESHOLD_PCT_MAX for percent in budget.thresholds_pct):
+        raise ValueError(f"a threshold is from 1 to {THRESHOLD_PCT_MAX} percent of the limit")
+    period_at(budget.period, known_zone(budget.zone), 0)
+    return replace(budget, thresholds_pct=tuple(sorted({*budget.thresholds_pct})))
+
+
 def budget_name(period: str, models: Sequence[str] | None) -> str:
     """What tells the budgets of one subject apart: `month`, or `month:gpt-5+gpt-5-mini`."""
     return period if models is None else f"{period}:{'+'.join(models)}"
@@ -62,6 +81,16 @@ class Account:
     held_pusd: int = 0
     spent_pusd: int = 0
     excess_pusd: int = 0
+
+    @property
+    def leg(self) -> Leg:
+        """Its key."""
+        return self.budget_id, self.period_start_us
+
+    @property
+    def figures(self) -> tuple[int, int, int]:
+        """What moves: held, spent, excess."""
+        return self.held_pusd, self.spent_pusd, self.excess_pusd
 
     @property
     def left_pusd(self) -> int:
@@ -82,7 +111,7 @@ class Account:
         """Put this much aside."""
         self.held_pusd += hold_pusd
 
-    def resolve(self, *, held_pusd: int, cost_pusd: int) -> None:
+    def resolve(self, held_pusd: int, cost_pusd: int) -> None:
         """Undo a hold and spend the cost; a negative one corrects what was posted too high."""
         self.held_pusd -= held_pusd
         self.spent_pusd = min(self.spent_pusd + cost_pusd, FIGURE_PUSD_MAX)
@@ -105,8 +134,7 @@ class ConcurrencyLimit:
     open_max: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """On what terms a hold may be placed."""
 
     may_wait: bool = True  # for other holds to end, where only they are in the way

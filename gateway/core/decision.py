@@ -4,7 +4,8 @@ Not here: what a policy does to a request (`admit`), how the worst case comes ab
 what budgets say to it.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.admit import Admitted, admit, lowered, require_price
 from gateway.core.bound import Bound, BoundInput, bound, output_that_fits
@@ -15,8 +16,7 @@ from gateway.core.request import Request, ResponseRequest
 from gateway.core.tool_use import IMAGE_TOOL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """A request as it may be made, and its worst case; without a price neither can be known."""
 
     admitted: Admitted

@@ -7,6 +7,7 @@ GatewayError
 │   ├── Unbounded               400  a hard budget, and no worst case that it could hold
 │   └── Unpriced                400  no price is known, so no cost could be
 ├── Unauthorized                401
+├── ScopeMissing                403  an administrator's token that may not do this
 ├── NotFound                    404  a path or object that we do not serve
 │   └── ModelNotFound           404  a model that no policy of the key shows
 ├── RequestTooSlow              408  the body stopped coming
@@ -88,6 +89,14 @@ class Unauthorized(GatewayError):
     status = 401
     kind = "invalid_request_error"
     default_code = "invalid_api_key"
+
+
+class ScopeMissing(GatewayError):
+    """This token may not do that."""
+
+    status = 403
+    kind = "invalid_request_error"
+    default_code = "scope_missing"
 
 
 class NotFound(GatewayError):

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from msgspec import Struct
+
 from gateway.core.budget import Leg
 from gateway.core.cost import CostLine
 from gateway.core.prices import ModelPrice
 from gateway.core.tool_use import NO_TOOLS, ToolUse
+from gateway.core.trace import Trace
 from gateway.core.usage import Usage
 
 STORE_TAG = "gw_store"  # "false" where the request asked the upstream not to keep its response
@@ -58,6 +61,7 @@ class Hold:
     price: ModelPrice | None  # in force at admission; settling later uses the same card
     tags: dict[str, str] = field(default_factory=dict)
     legs: tuple[Leg, ...] | None = None  # as the ledger says when it is placed
+    trace: Trace | None = None  # of this process alone: it is not written down
 
     @property
     def is_stored(self) -> bool:
@@ -75,8 +79,8 @@ class Hold:
         return window_in(self.tags)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+# A struct, as one is made for each request, and a frozen dataclass takes 15 times as long to make.
+class Exchange(Struct, frozen=True, kw_only=True):
     """What became of a hold. Durations in seconds, from the request's arrival."""
 
     hold: Hold

@@ -77,7 +77,8 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_typed = msgspec.json.Decoder(_Typed).decode
 _decode_opening = msgspec.json.Decoder(_Opening).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
-_NO_USE = re.compile(rb'(?:[\s{},0]|null|"\w+"\s*:)*')  # nothing but zeros
+_NULL = b"null"
+NO_USE = re.compile(rb'(?:[\s{},0]|null|"\w+"\s*:)*')  # nothing but zeros
 
 
 def skim(document: bytes, *, is_event: bool) -> Skimmed | None:
@@ -156,7 +157,7 @@ def _tools(found: Skimmed, prefix: str) -> ToolUse:
         items[item] = items.get(item, 0) + count
         is_plain = is_plain and item.type not in TOLD_BY_TOOLS
     told = found.values.get(f"{prefix}tool_usage", b"")
-    if is_plain and _NO_USE.fullmatch(told):
+    if is_plain and NO_USE.fullmatch(told):
         return tool_use_from(None, items, ())
     given = elements(found, f"{prefix}tools")
     tools = tuple([Tool(*map(_word, element)) for element in given])
@@ -174,7 +175,8 @@ def _word(raw: bytes) -> str:
 
 def _reason(found: Skimmed, prefix: str) -> str | None:
     """Why it ended as it did: cut short, else the response's error, else the event's own."""
-    details = value_in(found.values.get(f"{prefix}incomplete_details", b""))
+    raw = found.values.get(f"{prefix}incomplete_details", b"")
+    details = None if raw == _NULL else value_in(raw)
     reason = word_of(details.get("reason")) if isinstance(details, dict) else None
     return (
         reason
@@ -185,7 +187,7 @@ def _reason(found: Skimmed, prefix: str) -> str | None:
 
 
 def _error_code(raw: bytes) -> str | None:
-    error = value_in(raw)
+    error = None if raw == _NULL else value_in(raw)
     if not isinstance(error, dict):
         return None
     return word_of(error.get("code")) or word_of(error.get("type"))
@@ -196,7 +198,8 @@ def _texts(raws: list[bytes]) -> tuple[str, ...]:
 
 
 def _text(found: Skimmed, path: str) -> str | None:
-    return word_of(value_in(found.values.get(path, b"")))
+    raw = found.values.get(path)
+    return None if raw is None or raw == _NULL else word_of(value_in(raw))
 
 
 def word_of(value: object) -> str | None:

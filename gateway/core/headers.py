@@ -149,10 +149,8 @@ def _is_formed(name: bytes, values: list[bytes]) -> bool:
 
 def _connection_tokens(headers: Headers) -> frozenset[bytes]:
     # A peer may name any header here; those that describe the body do not belong to the hop.
-    named = {
-        token.strip().lower()
-        for name, value in headers
-        if name == b"connection"
-        for token in value.split(b",")
-    }
+    values = [value for name, value in headers if name == b"connection"]
+    if not values:
+        return frozenset()
+    named = {token.strip().lower() for value in values for token in value.split(b",")}
     return frozenset(named - {b"content-type", b"content-length", b"content-encoding"})

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from gateway.core import chat_facts as chat
 from gateway.core.chat_stream import ChatStreamObserver
-from gateway.core.facts import BODY, facts_from, skim
+from gateway.core.facts import BODY, facts_from
 from gateway.core.observation import TERMINAL_EVENTS, Observation, observe_body
 from gateway.core.paths import Node
+from gateway.core.plain import facts_in
 from gateway.core.progress import Progress
 from gateway.core.skim import Skimmer
 from gateway.core.skimmed import Skimmed
@@ -77,7 +78,7 @@ def _observe_response(found: Skimmed | None) -> Observation:
 
 RESPONSE = Reading(
     tree=BODY,
-    whole=lambda body: _observe_response(skim(body, is_event=False)),
+    whole=lambda body: observe_body(facts_in(body, is_event=False)),
     walked=_observe_response,
 )
 _OTHERS = {  # by the endpoint that answers

@@ -4,7 +4,9 @@ An exchange comes here as it is owed if nothing more is learned: at its hold. He
 it is asked for again, when that is enough, and what it then comes to. Not here: the asking.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from gateway.core.exchange import Basis, Exchange
 from gateway.core.observation import Observation, kept_word

@@ -4,7 +4,7 @@ Two rules stand above the others. What was reported is priced by the served mode
 could not be learned is posted at the hold, or has no cost when no price is known: never zero.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gateway.core.compaction import COMPACT
 from gateway.core.cost import WINDOW_UNPRICED, CostLine
@@ -25,8 +25,7 @@ _OUTCOMES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(Struct, frozen=True, kw_only=True):
     """How an exchange ended and what it cost. `cost_pusd` None: something has no price."""
 
     outcome: Outcome

@@ -104,15 +104,20 @@ class SSEDecoder:
         self._line += held  # what began like a BOM and is none is the start of the first line
         return 0
 
-    def _is_between_events(self) -> bool:
-        return not (self._line or self._is_dropping or self._is_spilling or self._start is not None)
+    @property
+    def is_between_events(self) -> bool:
+        """Whether the next chunk begins an event: all that was fed belongs to one that is over."""
+        return self._head is None and not self._is_after_cr and not self._is_within_event()
+
+    def _is_within_event(self) -> bool:
+        return bool(self._line or self._is_dropping or self._is_spilling or self._start is not None)
 
     def _take_events(self, chunk: bytes, position: int, events: list[ServerSentEvent]) -> int:
         """The fast path: whole events of the plain form `[event: X LF] data: Y LF LF`.
 
         It stops before the first one that is anything else; the line by line path takes over.
         """
-        if not self._is_between_events():
+        if self._is_within_event():
             return position
         limit = self._event_bytes_max
         while True:

@@ -7,8 +7,9 @@ import re
 
 from msgspec.structs import replace
 
-from gateway.core.facts import EVENT, Facts, facts_from, response_id_in, skim, type_in
+from gateway.core.facts import EVENT, Facts, facts_from, response_id_in, type_in
 from gateway.core.observation import TERMINAL_EVENTS, Observation, observe
+from gateway.core.plain import facts_in
 from gateway.core.progress import EVENTS as PROGRESS_EVENTS
 from gateway.core.progress import Progress
 from gateway.core.skim import Skimmer
@@ -28,6 +29,12 @@ _type_at_start = re.compile(
     rb'[ \t\n]*\{[ \t\n]*(?:"sequence_number"[ \t\n]*:[ \t\n]*[0-9]+[ \t\n]*,[ \t\n]*)?'
     rb'"type"[ \t\n]*:[ \t\n]*"([^"\\]{1,%d})"' % EVENT_TYPE_CHARS_MAX
 ).match
+# Most chunks are one event of a type that was seen before, as the API writes it: no more than its
+# count is of use then, and this finds its type in a tenth of the time that decoding takes.
+_lone_event = re.compile(
+    rb'event: ([a-z_.]{1,%d})\ndata: \{"type":"\1"[^\r\n]*\n\n' % EVENT_TYPE_CHARS_MAX
+).fullmatch
+_LONE_BYTES_MAX = 4096  # beyond it a search for the line's end is faster
 
 
 class StreamObserver:
@@ -51,6 +58,15 @@ class StreamObserver:
         self._is_ended = False
 
     def feed(self, chunk: bytes) -> int | None:
+        if len(chunk) <= _LONE_BYTES_MAX and (lone := _lone_event(chunk)) is not None:
+            count = self._plain.get(lone[1])
+            if count is not None and self._decoder.is_between_events:
+                count[0] += 1
+                self.events += 1
+                return None
+        return self._feed(chunk)
+
+    def _feed(self, chunk: bytes) -> int | None:
         offset = None
         events = self._decoder.feed(chunk)
         self.events += len(events)
@@ -147,9 +163,8 @@ def _skim_large() -> Skimmer:
 def _facts(event: ServerSentEvent) -> Facts | None:
     if isinstance(event.overflow, Skimmer):
         found = event.overflow.end()
-    else:
-        found = skim(event.data or b"", is_event=True)
-    return facts_from(found, is_event=True) if found else None
+        return facts_from(found, is_event=True) if found else None
+    return facts_in(event.data or b"", is_event=True)
 
 
 def _type(event: ServerSentEvent) -> str:

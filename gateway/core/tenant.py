@@ -13,7 +13,8 @@ from dataclasses import dataclass
 DEPTH_MAX = 8
 PATH_CHARACTERS_MAX = 255
 _SEGMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
-_KEY = re.compile(r"gw_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})\Z")
+_KEY = re.compile(r"([a-z]+)_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})\Z")
+KEY_PREFIX = "gw"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CHECKSUM_CHARACTERS = 6
 
@@ -56,18 +57,18 @@ def ancestry(path: str) -> list[str]:
     return ["/".join(segments[: depth + 1]) for depth in range(len(segments))]
 
 
-def key_text(key_id: str, secret: str) -> str:
+def key_text(key_id: str, secret: str, *, prefix: str = KEY_PREFIX) -> str:
     """The whole key from its id and secret, checksum added."""
-    body = f"gw_{key_id}_{secret}"
+    body = f"{prefix}_{key_id}_{secret}"
     return body + _checksum(body)
 
 
-def present(key: str) -> PresentedKey | None:
-    """Read a key as a client sent it; None when it cannot be one of ours."""
+def present(key: str, *, prefix: str = KEY_PREFIX) -> PresentedKey | None:
+    """Read a key as a client sent it; None when it cannot be one of ours, of this kind."""
     match = _KEY.match(key)
-    if match is None or _checksum(key[:-CHECKSUM_CHARACTERS]) != match[3]:
+    if match is None or match[1] != prefix or _checksum(key[:-CHECKSUM_CHARACTERS]) != match[4]:
         return None
-    return PresentedKey(id=match[1], digest=digest(key))
+    return PresentedKey(id=match[2], digest=digest(key))
 
 
 def digest(key: str) -> bytes:

@@ -77,7 +77,8 @@ NO_TOOLS = ToolUse()
 TOLD_BY_TOOLS = frozenset({
     "web_search_call", "code_interpreter_call", "shell_call", "image_generation_call",
 })  # fmt: skip
-_SPECIAL = TOLD_BY_TOOLS | {"file_search_call"}
+# Those, and items that cost something by themselves, or nothing.
+SPECIAL = TOLD_BY_TOOLS | {"file_search_call"}
 _CONTAINER_CALLS = {"code_interpreter_call": "code_interpreter", "shell_call": "shell"}
 
 
@@ -87,7 +88,7 @@ def tool_use_from(
     """Hosted-tool work, from `tool_usage` as decoded, the output items and the tools repeated."""
     if tool_usage is None and not tools:
         by_type = {item.type: count for item, count in items.items() if item.type}
-        if len(by_type) == len(items) and not by_type.keys() & _SPECIAL:
+        if len(by_type) == len(items) and not by_type.keys() & SPECIAL:
             return ToolUse(items=by_type)  # most responses end here
     by_type = {}
     for item, count in items.items():

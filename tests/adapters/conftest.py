@@ -14,11 +14,11 @@ from gateway.adapters import ledger as ledger_limits
 from gateway.adapters import ownership, schema
 from gateway.adapters.database import open_engine
 from gateway.adapters.ledger import Ledger
-from tests.fakes import postgres
+from tests.fakes import outage, postgres
 
 PATIENCE_SECONDS = 20.0
-# What becomes of holds that wait too long for their database.
-IN_TIME = {"test_ledger", "test_ledger_outage", "test_ledger_waiting", "test_faults", "test_writer"}
+# What becomes of holds that wait too long for a database that is away.
+IN_TIME = {"test_ledger", "test_ledger_outage"}
 
 
 def now_us() -> int:
@@ -27,14 +27,12 @@ def now_us() -> int:
 
 @pytest.fixture(autouse=True)
 def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy with tests is no dead database, but where just that is tried.
-
-    There it has twice the time; that clients are told within 250 ms is shown over sockets.
-    """
-    is_in_time = request.module.__name__.rpartition(".")[2] in IN_TIME
-    hold_seconds_max = 2 * ledger_limits.HOLD_SECONDS_MAX if is_in_time else PATIENCE_SECONDS
-    monkeypatch.setattr(ledger_limits, "HOLD_SECONDS_MAX", hold_seconds_max)
+    """A machine that is busy with tests is no dead database; only one that is away is given up."""
+    monkeypatch.setattr(ledger_limits, "HOLD_SECONDS_MAX", PATIENCE_SECONDS)
     monkeypatch.setattr(ownership, "READ_SECONDS_MAX", PATIENCE_SECONDS)
+    if request.module.__name__.rpartition(".")[2] in IN_TIME:
+        monkeypatch.setattr(ledger_limits, "SETTLE_SECONDS_MAX", PATIENCE_SECONDS)
+        monkeypatch.setattr(outage, "while_away", outage.in_time)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -152,3 +152,65 @@ async def test_unread_rest_of_a_whole_response_does_not_stop_the_next() -> None:
             await asyncio.sleep(0)
         assert connection.park()
         assert await run(connection) == b"ok"
+
+
+async def poured(connection: Connection, *, seconds: float | None = None) -> list[bytes]:
+    """The pieces of a body, each taken after a rest of the loop."""
+    pieces: list[bytes] = []
+
+    def take(piece: bytes) -> bool:
+        pieces.append(piece)
+        return True
+
+    while await connection.pour(take, seconds):
+        await asyncio.sleep(0)
+    return pieces
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+async def test_a_body_is_poured_as_it_is_read_and_wakes_nobody() -> None:
+    more = asyncio.Event()
+    steps = [read_request, send(CHUNKED + b"1\r\na\r\n"), wait_for(more)]
+    async with connected([*steps, send(b"1\r\nb\r\n1\r\nc\r\n" + END), hang]) as connection:
+        await connection.exchange(HEAD, b"", is_head=False, phases={})
+        pieces: list[bytes] = []
+        pouring = asyncio.ensure_future(
+            connection.pour(lambda piece: bool(pieces.append(piece)), 60)  # type: ignore[func-returns-value]  # it takes all
+        )
+        while not pieces:
+            await asyncio.sleep(0)
+        waiter = connection._waiter
+        more.set()
+        assert not await pouring
+        assert pieces[0] == b"a"
+        assert b"".join(pieces) == b"abc"
+        assert waiter is not None
+        assert connection.park()
+
+
+async def test_who_wants_a_rest_gets_what_is_read_meanwhile_after_it() -> None:
+    body = b"".join(b"1\r\n%c\r\n" % letter for letter in b"abcdefgh")
+    async with connected([read_request, send(CHUNKED), send(body + END), hang]) as connection:
+        await connection.exchange(HEAD, b"", is_head=False, phases={})
+        assert b"".join(await poured(connection)) == b"abcdefgh"
+
+
+async def test_what_fails_while_it_takes_fails_for_who_pours() -> None:
+    async with connected([read_request, send(CHUNKED), send(b"1\r\na\r\n"), hang]) as connection:
+        await connection.exchange(HEAD, b"", is_head=False, phases={})
+
+        def take(piece: bytes) -> bool:
+            raise ValueError(piece)
+
+        with pytest.raises(ValueError, match="a"):
+            await connection.pour(take, 60)
+
+
+async def test_a_body_that_falls_silent_while_it_is_poured_is_late() -> None:
+    async with connected([read_request, send(CHUNKED + b"1\r\na\r\n"), hang]) as connection:
+        await connection.exchange(HEAD, b"", is_head=False, phases={})
+        with pytest.raises(httpx.ReadTimeout):
+            await connection.pour(lambda _: False, 0.05)

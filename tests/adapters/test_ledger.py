@@ -5,34 +5,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from gateway.adapters import ledger as ledger_limits
 from gateway.adapters import schema
-from gateway.adapters.database import write_transaction
 from gateway.adapters.job import BatchReport
 from gateway.adapters.ledger import ABANDONED, Ledger
 from gateway.core.errors import LedgerUnavailable, Overloaded
 from tests import builders
 from tests.adapters.conftest import now_us
 from tests.fakes import ledgerload, ledgerview
-from tests.fakes.outage import outage
+from tests.fakes.outage import IN_SERVICE, gate_shut, in_time, outage
 
 ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def gate_shut(engine: Engine) -> Iterator[None]:
-    """Another writer that does not come to an end: the ledger can write nothing."""
-    with write_transaction(engine) as other:
-        if engine.dialect.name == "postgresql":  # SQLite's gate is shut by any writer
-            other.exec_driver_sql("LOCK TABLE hold, entry IN ACCESS EXCLUSIVE MODE")
-        yield
 
 
 async def test_a_hold_is_durable_when_it_returns(ledger: Ledger, engine: Engine) -> None:
@@ -126,12 +114,12 @@ async def test_a_hold_that_comes_too_late_is_voided(engine: Engine) -> None:
 
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True}), "asyncio"])
 async def test_a_loop_that_is_late_does_not_take_the_ledger_for_dead(ledger: Ledger) -> None:
-    holding = asyncio.ensure_future(ledger.hold(builders.hold()))
-    await asyncio.sleep(0)
-    time.sleep(
-        2 * ledger_limits.HOLD_SECONDS_MAX
-    )  # the hold is durable long before the loop runs again
-    await holding
+    with in_time():
+        holding = asyncio.ensure_future(ledger.hold(builders.hold()))
+        await asyncio.sleep(0)
+        # the hold is durable long before the loop runs again
+        time.sleep(3 * IN_SERVICE["HOLD_SECONDS_MAX"])
+        await holding
 
 
 async def test_a_hold_whose_waiter_was_cancelled_is_voided(ledger: Ledger, engine: Engine) -> None:
@@ -146,10 +134,13 @@ async def test_a_hold_whose_waiter_was_cancelled_is_voided(ledger: Ledger, engin
     assert hold.request_id in ledgerview.ids(engine, schema.entry)
 
 
-async def test_one_bad_posting_does_not_fail_the_others(ledger: Ledger, engine: Engine) -> None:
+async def test_one_bad_posting_does_not_fail_the_others(
+    ledger: Ledger, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = [builders.hold() for _ in range(3)]
     bad = [builders.hold(hold_pusd=-1), builders.hold(hold_pusd=2**63)]
     entry = builders.exchange(cost_pusd=-1)
+    monkeypatch.setattr("tests.fakes.outage.while_away", nullcontext)  # as long as it takes
     with gate_shut(engine):  # so that all are in one batch
         waiting = [ledger.hold(one) for one in (*good[:1], *bad, *good[1:])]
         done = asyncio.gather(*waiting, ledger.settle(entry), return_exceptions=True)

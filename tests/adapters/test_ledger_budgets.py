@@ -243,6 +243,8 @@ class Unheard:
         self._poster = poster
         self.is_lost = False
 
+    def at_once(self, *_: object, **__: object) -> None: ...
+
     def apply(
         self,
         connection: Connection,
@@ -254,7 +256,7 @@ class Unheard:
         decided = self._poster.apply(connection, batch, judge=judge, is_replay=is_replay)
         if batch and not self.is_lost:
             self.is_lost = True
-            connection.commit()
+            connection.connection.commit()
             raise OSError("the answer was lost")
         return decided
 

@@ -1,5 +1,6 @@
 """Log lines: one an exchange, readable by machines, and nothing in them that a client can forge."""
 
+import asyncio
 import json
 import logging
 import sys
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.adapters.logs import configure_logs, log_exchange
+from gateway.adapters.logs import ExchangeLog, configure_logs
 from gateway.core.exchange import Exchange
 from tests.builders import exchange, hold, usage
 
@@ -28,6 +29,18 @@ def logging_as_it_was() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
+
+
+def log_exchange(*settled: Exchange) -> None:
+    """Have their lines written, as the event loop comes round."""
+
+    async def turn() -> None:
+        log = ExchangeLog()
+        for one in settled:
+            log(one)
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
 
 
 def line_of(settled: Exchange, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -54,6 +67,18 @@ def test_an_exchange_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert (fields["cost_usd"], fields["hold_usd"]) == ("0.005400000000", "1.000000000000")
     assert (fields["input_tokens"], fields["output_tokens"]) == (1_200, 300)
     assert fields.keys() <= ALLOWED
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_exchanges_of_one_turn_of_the_loop_are_a_line_each(
+    *, is_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("info", json=is_json)
+    log_exchange(*[exchange(hold=hold(request_id=name)) for name in ("r1", "r2", "r3")])
+    lines = capsys.readouterr().err.splitlines()
+    assert [name in line for name, line in zip(("r1", "r2", "r3"), lines, strict=True)] == [
+        True
+    ] * 3
 
 
 def test_what_is_not_known_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:

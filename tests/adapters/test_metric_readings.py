@@ -1,11 +1,14 @@
 """Gauges that are read at each scrape: exact, folded by the caps, and nobody else's failure."""
 
 import logging
+import threading
+import time
 from typing import Any, NoReturn
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.adapters import metric_readings
 from gateway.adapters.metric_families import BUDGETS
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.standings import Standing
@@ -116,3 +119,32 @@ def test_a_database_that_is_away_costs_only_its_own_figures(
     assert samples(metrics)["gateway_ledger_failures_total",] == 1
     assert "the ledger did not tell gateway_budget_limit_usd" in caplog.text
     assert "the disk is gone" in caplog.text
+
+
+def test_a_slow_database_holds_up_no_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
+    amounts, answers = iter((1, 2)), threading.Event()
+    answers.set()
+
+    def totals() -> dict[tuple[str, str], int]:
+        answers.wait()
+        return {("a", "today"): next(amounts) * USD}
+
+    metrics = Metrics(version="1", totals=totals)
+    today = "gateway_cost_usd", "a", "today"
+    assert samples(metrics)[today] == 1
+    answers.clear()
+    monkeypatch.setattr(metric_readings, "WAIT_SECONDS_MAX", 0.01)
+    assert samples(metrics)[today] == 1  # what was read last, while the next reading waits
+    monkeypatch.setattr(metric_readings, "WAIT_SECONDS_MAX", None)
+    answers.set()
+    assert samples(metrics)[today] == 2  # it was waited for, not asked for again
+
+
+def test_what_was_read_long_ago_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metric_readings, "WAIT_SECONDS_MAX", 0)
+    amounts = iter((1, 2))
+    metrics = Metrics(version="1", totals=lambda: {("a", "today"): next(amounts) * USD})
+    today = "gateway_cost_usd", "a", "today"
+    assert samples(metrics)[today] == 1
+    monkeypatch.setattr(time, "monotonic", lambda: 1e9)
+    assert samples(metrics)[today] == 2

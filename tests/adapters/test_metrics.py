@@ -1,12 +1,14 @@
 """What a settled exchange moves, and what it never may show."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.adapters.metrics import METRIC_NAMES, Metrics
+from gateway.core.cost import CostLine
 from gateway.core.exchange import Basis, Exchange, Outcome
 from tests.builders import exchange, hold, price, usage
 
@@ -176,7 +178,9 @@ def test_aborted_streams(metrics: Metrics, fields: dict[str, Any], side: str, ph
 
 def test_tenants_beyond_the_cap_fold_into_other(metrics: Metrics) -> None:
     for number in range(5):
-        metrics(replace(ended(), hold=hold(tenant=f"t{number}", price=price(name="gpt-test"))))
+        metrics(
+            structs.replace(ended(), hold=hold(tenant=f"t{number}", price=price(name="gpt-test")))
+        )
     counted = {
         dict(labels)["tenant"]: count
         for (name, labels), count in samples(metrics).items()
@@ -186,9 +190,25 @@ def test_tenants_beyond_the_cap_fold_into_other(metrics: Metrics) -> None:
     assert value(metrics, "gateway_label_overflow_total", label="tenant") == 3
 
 
+def test_what_the_cache_saved_is_the_difference_of_the_prices(metrics: Metrics) -> None:
+    who = {"tenant": "acme", "model": "gpt-test"}
+    line = CostLine(meter="input_cached", quantity=40, unit_price_pusd=200_000, cost_pusd=8_000_000)
+    metrics(ended(lines=(line,)))
+    usd = 40 * (2_000_000 - 200_000) / 1e12
+    assert value(metrics, "gateway_cached_saved_usd_total", **who) == pytest.approx(usd)
+    metrics(ended(lines=(line,), service_tier="of nobody"))  # without a price nothing is saved
+    metrics(ended(lines=(line,), usage=None))
+    assert value(metrics, "gateway_cached_saved_usd_total", **who) == pytest.approx(usd)
+
+
 def test_a_limit_that_a_policy_set_is_told_apart(metrics: Metrics) -> None:
-    for tag, limit in (("max_output_tokens=50", "policy"), ("store=false", "client")):
-        held = hold(tenant="acme", price=price(name="gpt-test"), tags={"gw_policy": tag})
+    cut = "max_output_tokens=50"
+    for tags, limit in (
+        ({"gw_policy": cut}, "policy"),
+        ({"gw_policy": "store=false"}, "client"),
+        ({"gw_policy": cut, "gw_fitted": "true"}, "budget"),
+    ):
+        held = hold(tenant="acme", price=price(name="gpt-test"), tags=tags)
         metrics(ended(hold=held, outcome=Outcome.INCOMPLETE, reason="max_output_tokens"))
         assert value(metrics, "gateway_truncated_total", model="gpt-test", limit=limit) == 1
 

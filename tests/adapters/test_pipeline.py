@@ -19,7 +19,7 @@ from gateway.adapters.docket import Docket
 from gateway.adapters.judge import Bench
 from gateway.adapters.ledger import Ledger
 from gateway.adapters.pipeline import _THERE, PipelinedPoster, Uncommitted, poster_for
-from gateway.adapters.posting import Judge, Poster
+from gateway.adapters.posting import Judge, Poster, Posts
 from gateway.adapters.rows import entry_row
 from gateway.adapters.work import Posting
 from gateway.core.exchange import Basis, Exchange
@@ -50,11 +50,20 @@ def cut(database_url: str) -> Callable[[], None]:
 class _Lossy:
     """A poster whose connection is lost at one point, once."""
 
-    def __init__(self, lose: Callable[[], None], *, when: str) -> None:
-        self._poster = PipelinedPoster()
+    def __init__(self, poster: Posts, lose: Callable[[], None], *, when: str) -> None:
+        self._poster = poster
         self._lose = lose
         self._when = when
         self.is_lost = False
+
+    def at_once(
+        self, connection: Connection, batch: Sequence[Posting], *, judge: Judge
+    ) -> Docket | None:
+        if self._when != "at once" or self.is_lost or not batch:
+            return None
+        assert self._poster.at_once(connection, batch, judge=judge) is not None
+        self._lost()
+        raise psycopg.OperationalError("the answer was lost")
 
     def apply(
         self,
@@ -98,13 +107,29 @@ async def test_whenever_a_connection_is_lost_each_is_posted_once(
 ) -> None:
     first, second = builders.hold(), builders.hold()
     await ledger.hold(first)
-    lossy = _Lossy(cut, when=when)
+    lossy = _Lossy(ledger._writer._poster, cut, when=when)
     ledger._writer._poster = lossy
     settling = [ledger.settle(builders.exchange(hold=hold)) for hold in (first, builders.hold())]
     waits = await asyncio.gather(*settling, ledger.hold(second), return_exceptions=True)
     assert lossy.is_lost
     assert waits == [True, True, replace(second, legs=())]
     assert len(ledgerview.rows(engine, schema.entry)) == 2
+    assert ledgerview.ids(engine, schema.hold) == {second.request_id}
+    ledgerview.audit(engine)
+
+
+async def test_a_batch_of_one_trip_whose_answer_is_lost_is_posted_once(
+    ledger: Ledger, engine: Engine, cut: Callable[[], None]
+) -> None:
+    first, second = builders.hold(), builders.hold()
+    await ledger.hold(first)
+    lossy = _Lossy(ledger._writer._poster, cut, when="at once")
+    ledger._writer._poster = lossy
+    settling = ledger.settle(builders.exchange(hold=first))
+    is_first, held = await asyncio.gather(settling, ledger.hold(second))
+    assert lossy.is_lost
+    assert is_first
+    assert held == replace(second, legs=())
     assert ledgerview.ids(engine, schema.hold) == {second.request_id}
     ledgerview.audit(engine)
 
@@ -157,7 +182,7 @@ def test_a_commit_that_was_a_rollback_is_not_taken_for_one(engine: Engine) -> No
         bench.poll(connection)
         _after_hearing(bench, fail)
         with pytest.raises(Uncommitted):
-            PipelinedPoster().apply(connection, [], judge=bench)
+            PipelinedPoster(engine.dialect).apply(connection, [], judge=bench)
 
 
 def test_each_database_has_its_poster(engine: Engine) -> None:
@@ -240,7 +265,7 @@ def test_no_batch_reads_all_entries(engine: Engine, statement: str) -> None:
         assert driver is not None
         asked = {
             "there": (_THERE, {"ids": '["r000001"]'}),
-            "holds": (PipelinedPoster()._insert_holds, ["[]"]),
+            "holds": (PipelinedPoster(engine.dialect)._insert_holds, ["[]"]),
         }
         query, given = asked[statement]
         plan = driver.execute(b"EXPLAIN " + query, given).fetchall()

@@ -3,19 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, insert
 
 from gateway.adapters import reports, schema
 from gateway.adapters.database import write_transaction
-from gateway.adapters.directory import Directory
 from gateway.adapters.ledger import Ledger
 from gateway.core.cost import CostLine
 from gateway.core.exchange import Basis
 from tests import builders
 from tests.builders import AT_US
 
-MONTH_US = int(datetime(2026, 11, 1, tzinfo=UTC).timestamp()) * 1_000_000
 DAY_US = int(datetime(2026, 11, 22, tzinfo=UTC).timestamp()) * 1_000_000
 HUGE = 9 * 10**18
 
@@ -137,20 +134,3 @@ def test_sums_beyond_64_bits_are_exact(engine: Engine) -> None:
     (row,) = reports.usage(engine)
     assert row.cost_pusd == 5 * HUGE + 10
     assert isinstance(row.cost_pusd, int)
-
-
-@pytest.mark.parametrize("offset_us", [0, 86_400_000_000 - 1])
-def test_totals_are_of_the_day_and_month_in_utc(engine: Engine, offset_us: int) -> None:
-    directory = Directory(engine=engine, now_us=lambda: AT_US)
-    directory.create_tenant("acme/a")
-    hour = schema.HOUR_US
-    _hour(engine, MONTH_US // hour - 1, 1)
-    _hour(engine, MONTH_US // hour, 10)
-    _hour(engine, DAY_US // hour - 1, 100)
-    _hour(engine, DAY_US // hour, 1000)
-    assert reports.cost_totals(engine, DAY_US + offset_us) == {
-        ("acme", "today"): 1000,
-        ("acme", "month"): 1110,
-        ("acme/a", "today"): 0,
-        ("acme/a", "month"): 0,
-    }

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine
 
 from gateway.adapters import repricing, schema
@@ -36,7 +37,7 @@ def unpriced(**fields: Any) -> Exchange:
 async def post(ledger: Ledger, exchanges: Sequence[Exchange]) -> None:
     for exchange in exchanges:
         held = await ledger.hold(replace(exchange.hold, legs=None))
-        await ledger.settle(replace(exchange, hold=held))
+        await ledger.settle(structs.replace(exchange, hold=held))
 
 
 def again(engine: Engine, book: PriceBook = BOOK, **given: Any) -> Outcome:

@@ -125,3 +125,22 @@ def test_a_close_after_the_end_is_no_error() -> None:
     parser = parsed(OK)
     parser.finish(is_authentic=True)
     assert not parser.is_reusable
+
+
+@pytest.mark.parametrize(
+    ("pieces", "taken"),
+    [
+        ([b"a"], [b"a"]),
+        ([b"a", b"b"], [b"a", b"b"]),
+        ([b"a", b"b", b"c", b"d"], [b"abc", b"d"]),
+    ],
+)
+def test_what_is_taken_together_leaves_the_last_piece_by_itself(
+    pieces: list[bytes], taken: list[bytes]
+) -> None:
+    parser = parsed(framed(pieces, is_chunked=True))
+    found = []
+    while parser.chunks:
+        found.append(parser.take_some())
+        assert parser.chunk_bytes == sum(map(len, parser.chunks))
+    assert found == taken

@@ -14,6 +14,7 @@ from gateway.core.errors import LedgerUnavailable
 from tests import builders
 from tests.adapters.conftest import now_us
 from tests.fakes import ledgerview
+from tests.fakes.outage import in_time
 
 
 async def test_a_sink_that_raises_does_not_stop_the_ledger(
@@ -35,7 +36,7 @@ async def test_a_database_without_tables_is_an_outage_until_it_has_them(engine: 
     schema.metadata.drop_all(engine)
     ledger = Ledger(engine=engine, owner_id="alive", now_us=now_us)
     ledger.start()
-    with pytest.raises(LedgerUnavailable):
+    with in_time(), pytest.raises(LedgerUnavailable):
         await ledger.hold(builders.hold())
     assert not ledger.is_healthy
     schema.metadata.create_all(engine)

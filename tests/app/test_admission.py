@@ -145,7 +145,8 @@ async def test_output_is_lowered_to_what_is_left() -> None:
     sent = json.loads(fitted.body)["max_output_tokens"]
     assert 480 < sent <= 502  # the body may be shorter by a digit
     assert fitted.hold.hold_pusd <= permit.hold.hold_pusd - 500 * OUTPUT_PUSD
-    assert fitted.hold.tags == {"gw_policy": f"max_output_tokens={sent} (was 1000)"}
+    told = f"max_output_tokens={sent} (was 1000)"
+    assert fitted.hold.tags == {"gw_policy": told, "gw_fitted": "true"}
     assert permit.fitted(0) is None
 
 

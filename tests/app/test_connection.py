@@ -32,3 +32,34 @@ async def test_to_a_client_that_does_not_read_nothing_more_is_written() -> None:
         await server.app.until("not at once")
         assert server.app.sent_bytes < 2**26
         client.writer.transport.abort()
+
+
+async def test_a_head_and_the_first_piece_leave_together_where_the_length_is_told() -> None:
+    async with serving() as server:
+        client = await server.connect(b"GET /begun?11 HTTP/1.1\r\nhost: a\r\n\r\n" * 2)
+        expected = b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\nx-a: 1\r\n\r\nfirstsecond" * 2
+        assert await client.reader.readexactly(len(expected)) == expected
+        assert server.app.heard == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "rest"),
+    [("GET /begun", b"5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"), ("HEAD /begun?11", b"")],
+)
+async def test_a_head_without_a_length_or_without_a_body_is_left_to_send(
+    asked: str, rest: bytes
+) -> None:
+    async with serving() as server:
+        request = f"{asked} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        client = await server.connect(request.encode())
+        assert b"connection: close" in await client.head()
+        assert await client.rest() == rest
+        assert server.app.heard == ["not at once"]
+
+
+async def test_a_connection_that_ends_says_so_in_the_head() -> None:
+    async with serving() as server:
+        request = b"GET /begun?11 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        client = await server.connect(request)
+        assert b"connection: close" in await client.head()
+        assert await client.rest() == b"firstsecond"

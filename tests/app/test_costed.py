@@ -21,10 +21,20 @@ class Bill:
 
 
 class Scene:
-    def __init__(self) -> None:
+    """`begins`: whether the connection writes a head and a body in one go."""
+
+    def __init__(self, *, begins: bool = False) -> None:
         self.bill = Bill()
         self.sent: list[Any] = []
-        self.costed = Costed(self._send, self.bill)
+        self.begun: list[Any] = []
+        self._begins = begins
+        connection: Any = self
+        self.costed = Costed(self._send, connection, self.bill)
+
+    def begin(self, status: int, headers: Any, piece: bytes) -> bool:
+        if self._begins:
+            self.begun.append((status, headers, piece))
+        return self._begins
 
     async def _send(self, message: Any) -> None:
         self.sent.append(message)
@@ -56,6 +66,16 @@ async def test_a_small_whole_answer_leaves_when_it_is_settled_with_its_cost() ->
     await scene.body(b"", more=False)
     assert [message["more_body"] for message in scene.sent[1:]] == [True, False]
     assert len(scene.sent[0]["headers"]) == 2
+
+
+async def test_its_head_and_what_is_there_of_it_leave_in_one_go_where_they_can() -> None:
+    scene = Scene(begins=True)
+    await scene.start(JSON)
+    scene.bill.settle()
+    await scene.body(b"abc")
+    assert scene.begun == [(200, [JSON, (COST, b"0.000360000000")], b"abc")]
+    await scene.body(b"", more=False)
+    assert scene.sent == [{"type": "http.response.body", "body": b"", "more_body": False}]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What is set reaches the device that it is about."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from gateway.adapters import schema
 from gateway.adapters.database import open_engine
 from gateway.app.devices import (
+    TelemetryUnusable,
     authenticator_for,
     ledger_for,
     metrics_for,
     tenants_for,
+    traces_for,
     upstream_for,
 )
 from gateway.core.errors import (
@@ -60,3 +63,13 @@ async def test_either_transport_goes_where_it_is_set_to(tmp_path: Path, transpor
     with pytest.raises(UpstreamUnavailable):
         await upstream.send(method="GET", path="/models", headers=[], body=b"")
     await upstream.aclose()
+
+
+def test_a_collector_without_what_speaks_to_it_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert traces_for(settings_for(tmp_path, NOWHERE)) is None
+    monkeypatch.setitem(sys.modules, "gateway.adapters.collector", None)
+    chosen = settings_for(tmp_path, NOWHERE, telemetry={"otlp_endpoint": "http://127.0.0.1:9"})
+    with pytest.raises(TelemetryUnusable, match=r"install responses-gateway\[otel\]"):
+        traces_for(chosen)

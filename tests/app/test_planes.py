@@ -26,6 +26,8 @@ async def test_the_admin_port_has_what_the_data_port_has_not(tmp_path: Path) -> 
         assert (await on.post(body())).status_code == 200
         assert await statuses(on.port, "/livez", "/readyz", "/metrics") == [200, 200, 404]
         assert await statuses(port, "/livez", "/readyz", "/metrics") == [200, 200, 200]
+        assert await statuses(on.port, "/admin/v1/tenants", "/admin/v1/none") == [404, 404]
+        assert await statuses(port, "/admin/v1/tenants") == [200], "this machine may read"
         assert await statuses(on.port, "/v1/gateway/usage") == [401], "a key's own view"
         assert await statuses(port, "/v1/gateway/usage") == [404]
         async with on.client() as client:

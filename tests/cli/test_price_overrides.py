@@ -61,7 +61,7 @@ def test_a_new_model_is_like_another(gateway: Gateway) -> None:
     refused = gateway("prices", "set", "acme-1", *given)
     assert (refused.code, refused.err) == (
         2,
-        "gateway: acme-1 is not in the book: name a model that it is --like\n",
+        "gateway: acme-1 is not in the book: name a model that it is like\n",
     )
     assert gateway("prices", "set", "acme-1", *given, "--like", "gpt-5").code == 0
     record = shown(gateway, "acme-1")
@@ -74,7 +74,7 @@ def test_a_new_model_is_like_another(gateway: Gateway) -> None:
     [
         ((), "give a price file, or --input and --output"),
         (("own.toml", "--input", "1"), "give a price file, or --input and --output"),
-        (("--input", "1"), "gpt-5-mini has output too: give --output"),
+        (("--input", "1"), "gpt-5-mini has output too: say what it costs"),
         (("--output", "1"), "required field `input`"),
         (("--input", "one", "--output", "2"), "'one' is not a decimal number"),
         (("--input", "20000", "--output", "2"), "more than 10000"),

@@ -36,9 +36,9 @@ def test_help_lists_every_verb(gateway: Gateway) -> None:
     said = gateway("--help")
     verbs = [line.split()[0] for line in said.out.partition("Commands:\n")[2].splitlines()]
     assert verbs == [
-        "serve", "demo", "migrate", "tenants", "keys", "policies", "budgets",
-        "usage", "entries", "request", "advise", "holds", "simulate", "prices",
-        "config", "doctor",
+        "serve", "demo", "migrate", "tenants", "keys", "policies", "budgets", "apply",
+        "usage", "entries", "request", "advise", "holds", "ledger", "simulate", "prices",
+        "tokens", "audit", "config", "doctor",
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.adapters.pricefile import load_prices
 from gateway.core.bound import (
@@ -43,7 +44,7 @@ def request(**fields: Any) -> ResponseRequest:
 
 
 def bounded(price: ModelPrice | None = None, /, **fields: Any) -> Bound:
-    own = {name: fields.pop(name) for name in BoundInput.__slots__ if name in fields}
+    own = {name: fields.pop(name) for name in BoundInput.__struct_fields__ if name in fields}
     return bound(BoundInput(request=request(**fields), **own), price or card())
 
 
@@ -223,7 +224,7 @@ def test_what_fits_is_the_most_that_does(
 
     def hold_pusd(output_tokens: int) -> int:
         sent, _ = asked.request.rewritten({"max_output_tokens": output_tokens})
-        return bound(replace(asked, request=sent), price).hold_pusd
+        return bound(structs.replace(asked, request=sent), price).hold_pusd
 
     most = min(wanted or 128_000, 128_000)
     fits = output_that_fits(asked, price, left_pusd)

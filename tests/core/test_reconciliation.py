@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.core.exchange import BACKGROUND_TAG, SOONEST, Basis, Exchange, Outcome
 from gateway.core.observation import Observation
@@ -71,7 +72,7 @@ def test_what_has_ended_is_exact_and_what_happened_here_is_kept() -> None:
             "recoverable",
         )
     }  # fmt: skip
-    assert replace(known, **learned) == BROKEN
+    assert structs.replace(known, **learned) == BROKEN
 
 
 def test_what_the_response_says_of_its_end_is_its_reason() -> None:
@@ -122,7 +123,7 @@ def test_what_may_still_be_told_is_asked_for_until_patience_ends(answer: Told | 
 @pytest.mark.parametrize("answer", MISSING)
 def test_what_the_upstream_does_not_have_is_given_up_sooner(answer: Told) -> None:
     assert after(9.9, answer) is None
-    assert after(10, answer) == replace(BROKEN, recoverable=False)
+    assert after(10, answer) == structs.replace(BROKEN, recoverable=False)
 
 
 def test_words_of_the_upstream_are_made_fit_to_be_kept() -> None:
@@ -141,19 +142,21 @@ def test_pauses_grow_with_the_age_within_their_limits(age_seconds: float) -> Non
 
 def test_the_background_is_asked_for_longer_and_lasts_until_it_is_posted() -> None:
     running = told(status="in_progress")
-    behind = replace(BROKEN, hold=hold(tags={BACKGROUND_TAG: SOONEST}))
+    behind = structs.replace(BROKEN, hold=hold(tags={BACKGROUND_TAG: SOONEST}))
     for age_seconds, is_over in ((901, False), (5000, True)):
         known = resolved(behind, running, age_seconds=age_seconds, patience=PATIENCE, book=BOOK)
         assert (known is not None) == is_over
     assert after(901, running) is not None
     at_us = behind.hold.created_at_us + 2_500_000
-    assert concluded(behind, at_us) == replace(behind, settled_at_us=at_us, duration_seconds=2.5)
+    assert concluded(behind, at_us) == structs.replace(
+        behind, settled_at_us=at_us, duration_seconds=2.5
+    )
     assert concluded(behind, 7).duration_seconds == 0  # a clock that was set back
-    assert concluded(BROKEN, 8) == replace(BROKEN, settled_at_us=8)
+    assert concluded(BROKEN, 8) == structs.replace(BROKEN, settled_at_us=8)
 
 
 def test_a_completion_window_without_a_price_has_none() -> None:
-    behind = replace(BROKEN, hold=hold(tags={BACKGROUND_TAG: "8h"}, price=None))
+    behind = structs.replace(BROKEN, hold=hold(tags={BACKGROUND_TAG: "8h"}, price=None))
     known = learned(
         behind, told(**COMPLETED), PriceBook(version="1", cards={"gpt-test": (price(),)})
     )

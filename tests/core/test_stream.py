@@ -90,6 +90,20 @@ def test_a_terminal_event_is_reported_where_it_begins(cuts: list[int], limit: in
     assert chunk_end >= len(before) + len(ended())
 
 
+@pytest.mark.parametrize(
+    "before", [b"", b"data: ", b": note\r", b"event: x", b"\xef\xbb", b"id: 1\n"]
+)
+def test_a_chunk_that_is_one_event_counts_as_in_any_other_cut(before: bytes) -> None:
+    lone = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n'
+    observed = []
+    for pieces in ([lone, before, lone, lone], [lone + before + lone + lone]):
+        observer = StreamObserver()
+        for piece in pieces:
+            observer.feed(piece)
+        observed.append((observer.events, observer.end(is_clean=True)))
+    assert observed[0] == observed[1]
+
+
 @pytest.mark.needs_recordings
 def test_the_reference_cases_of_the_api() -> None:
     usage = Usage(input_tokens=12, output_tokens=7, cached_tokens=4, reasoning_tokens=3)

@@ -18,11 +18,12 @@ from gateway.app.attempts import FailedAttempts
 from gateway.app.console.gate import Gate
 from gateway.app.console.page import Sources
 from gateway.app.console.router import console_router
-from gateway.app.console.viewer import OPERATOR, READ, Known, Viewer
+from gateway.app.console.viewer import OPERATOR, Known, Viewer
 from gateway.app.errors import answer
 from gateway.app.live import Live
 from gateway.app.server import listen, make_server
 from gateway.core.errors import GatewayError
+from gateway.core.grant import READ
 from gateway.core.price_book import PriceBook
 from tests.journeys.stage import now_us, serving_app, settings_for
 
@@ -41,6 +42,9 @@ class Tokens:
 
     def shown(self, token: str) -> Known | None:
         return self.known.get(token)
+
+    def has_any(self) -> bool:
+        return bool(self.known)
 
     def named(self, credential: str) -> Known | None:
         return next((one for one in self.known.values() if one.credential == credential), None)
@@ -75,9 +79,10 @@ async def consoled(
     engine = open_engine(settings.database.url, synchronous="NORMAL")
     upgrade(engine)
     tokens, live, shift = Tokens(), Live(), [0]
-    tokens.add(ROOT, OPERATOR)
-    tokens.add(SCOPED, Viewer(by="a lead", tenant="acme", scopes=frozenset({READ})))
-    tokens.add(KEYS_ONLY, Viewer(by="a job", tenant=None, scopes=frozenset({"keys"})))
+    if not is_open:
+        tokens.add(ROOT, OPERATOR)
+        tokens.add(SCOPED, Viewer(by="a lead", tenant="acme", scopes=frozenset({READ})))
+        tokens.add(KEYS_ONLY, Viewer(by="a job", tenant=None, scopes=frozenset({"keys"})))
 
     def clock() -> int:
         return now_us() + shift[0]
@@ -89,7 +94,7 @@ async def consoled(
         sessions=Sessions(engine=engine, now_us=clock, seconds=3600),
         credentials=tokens,
         attempts=FailedAttempts(per_minute_max=attempts_max, is_sparing=False),
-        is_open=is_open,
+        is_local=is_open,
     )
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(GatewayError, answer)

@@ -1,8 +1,11 @@
-"""Installs what the tests' clients are made of, once, from lock files; kept with the tests' own.
+"""Installs what the tests' clients and tools are made of, once, from lock files.
 
-Not here: what is then run (`nodeclient`, `programs`).
+What is installed is kept with the packages of the tests themselves.
+
+Not here: what is then run (`nodeclient`, `programs`, the tests of `deploy`).
 """
 
+import fcntl
 import functools
 import hashlib
 import os
@@ -46,7 +49,7 @@ def python_packages(lock: Path) -> Path:
         _run(place, *pip, "--require-hashes", "--target", place / "packages", "-r", lock)
         shutil.rmtree(tools)
 
-    return _installed("python-clients", [lock], install) / "packages"
+    return _installed(f"python-{lock.parent.name}", [lock], install) / "packages"
 
 
 def found(program: str) -> str:
@@ -63,20 +66,25 @@ def absent(why: str) -> Any:
 
 
 def _installed(name: str, locks: list[Path], install: Callable[[Path], None]) -> Path:
-    """Whole or not at all: two runs at once may both install, and one of them is kept."""
+    """Whole or not at all, and once: who comes meanwhile waits for whoever is at it."""
     digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()[:16]
     place = Path(sys.prefix) / f"{name}-{digest}"
-    if not place.exists():
-        fresh = Path(tempfile.mkdtemp(dir=place.parent))
-        try:
-            install(fresh)
-            if not place.exists():
-                fresh.rename(place)
-        except subprocess.CalledProcessError as failed:
-            absent(f"{name} could not be installed: {failed.stderr}")
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+    with place.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not place.exists():
+            _install_into(place, name, install)
     return place
+
+
+def _install_into(place: Path, name: str, install: Callable[[Path], None]) -> None:
+    fresh = Path(tempfile.mkdtemp(dir=place.parent))
+    try:
+        install(fresh)
+        fresh.rename(place)
+    except subprocess.CalledProcessError as failed:
+        absent(f"{name} could not be installed: {failed.stderr}")
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _run(place: Path, *command: str | Path) -> None:

@@ -6,6 +6,8 @@ A batch equals a sequence: what it settles, by id; then what corrects; then its 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from gateway.core.budget import Budget, Leg
 from gateway.core.exchange import Basis, Exchange, Hold
 
@@ -74,7 +76,7 @@ class LedgerModel:
             legs = self._legs(exchange.hold)
         if name in self.entries:
             return False
-        self.entries[name] = replace(exchange, hold=replace(exchange.hold, legs=legs))
+        self.entries[name] = structs.replace(exchange, hold=replace(exchange.hold, legs=legs))
         for account in self._of(legs):
             account.held -= 0 if hold is None else hold.hold_pusd
             unknown = exchange.cost_pusd is None

@@ -1,25 +1,48 @@
-"""A database that is away: it answers with an error that may pass, or it does not answer."""
+"""A database that is away: it answers with an error that may pass, or it does not answer.
+
+And how long is waited for it: a machine that is busy with tests is slow, not away.
+"""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from sqlalchemy import Connection, Engine, event
+import pytest
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
+from gateway.adapters import database, ledger
 from gateway.adapters.database import write_transaction
+
+IN_SERVICE = {name: getattr(ledger, name) for name in ("HOLD_SECONDS_MAX", "SETTLE_SECONDS_MAX")}
+# How long is waited while the database is away: as patiently as before, or `in_time`.
+while_away: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """Inside, who waits for the ledger gives up after twice the time that the gateway gives it.
+
+    That clients are told within a quarter of a second is shown over sockets.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name, seconds in IN_SERVICE.items():
+            patch.setattr(ledger, name, 2 * seconds)
+        yield
 
 
 @contextmanager
 def outage(engine: Engine) -> Iterator[None]:
     """Every transaction fails as it begins."""
 
-    def fail(_: Connection) -> None:
+    def fail(*_: object) -> None:
         raise OperationalError("BEGIN", None, sqlite3.OperationalError("database is locked"))
 
     event.listen(engine, "begin", fail)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch, while_away():
+            patch.setattr(database, "flock", fail)  # at the gate, behind which a ledger begins
+            yield
     finally:
         event.remove(engine, "begin", fail)
 
@@ -30,4 +53,5 @@ def gate_shut(engine: Engine) -> Iterator[None]:
     with write_transaction(engine) as other:
         if engine.dialect.name == "postgresql":  # SQLite's gate is shut by any writer
             other.exec_driver_sql("LOCK TABLE hold, entry IN ACCESS EXCLUSIVE MODE")
-        yield
+        with while_away():
+            yield

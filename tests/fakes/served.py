@@ -110,6 +110,15 @@ class App:
             self.sent_bytes += 65_536
         await self.say("gone")
 
+    async def begun(self, scope: Any, receive: Any, send: Any) -> None:
+        length = scope["query_string"]
+        headers = [(b"content-length", length)] if length else []
+        if not self.connections[-1].begin(200, [*headers, (b"x-a", b"1")], b"first"):
+            await self.say("not at once")
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await send({"type": "http.response.body", "body": b"second", "more_body": False})
+
     async def pieces(self, scope: Any, receive: Any, send: Any) -> None:
         connection = self.connections[-1]
         length = scope["query_string"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.adapters.logs import LINES
 from gateway.core.attribution import CLIENT_REQUEST_TAG
 from tests.journeys.bill import assert_exact
 from tests.journeys.stage import Stage, body, stage, until
@@ -54,10 +55,10 @@ async def test_all_three_ids_are_in_one_line(
         answer = await shared_stage.post(body(), **{"x-client-request-id": "mine-2"})
         await shared_stage.settled(before + 1)
     (record,) = (one for one in caplog.records if one.getMessage() == "exchange")
-    fields = record.__dict__["exchange_fields"]
-    assert fields["client_request_id"] == "mine-2"
-    assert fields["upstream_request_id"] == answer.headers["x-request-id"]
-    assert fields["request_id"] == answer.headers["x-gateway-request-id"]
+    (line,) = record.__dict__[LINES]
+    assert line.client_request_id == "mine-2"
+    assert line.upstream_request_id == answer.headers["x-request-id"]
+    assert line.request_id == answer.headers["x-gateway-request-id"]
 
 
 async def test_what_is_malformed_or_about_the_way_here_goes_nowhere(shared_stage: Stage) -> None:

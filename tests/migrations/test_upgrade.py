@@ -40,9 +40,15 @@ def engine(kind: str, tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
+def is_no_part(name: str | None, kind: str, _: Any) -> bool:
+    """Parts of a table come and go with the months."""
+    return kind != "table" or name is None or not name.startswith("entry_")
+
+
 def differences(engine: Engine) -> list[Any]:
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        opts = {"compare_server_default": True, "include_name": is_no_part}
+        context = MigrationContext.configure(connection, opts=opts)
         return list(compare_metadata(context, schema.metadata))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 
 from gateway.adapters.database import open_engine
 from gateway.adapters.migrate import upgrade
@@ -81,23 +81,25 @@ async def doors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Doors
         engine.dispose()
 
 
-def routes(of: Sequence[BaseRoute]) -> Iterator[APIRoute]:
-    """All routes, also those of routers within; a kind that is not known is no route of ours."""
+def routes(of: Sequence[BaseRoute], prefix: str = "") -> Iterator[tuple[str, APIRoute]]:
+    """All routes and their paths, also within; a kind that is not known is no route of ours."""
     for route in of:
         within = getattr(route, "original_router", None)
-        if within is not None:
-            yield from routes(within.routes)
+        if isinstance(route, Mount):
+            yield from routes(route.routes, prefix + route.path)
+        elif within is not None:
+            yield from routes(within.routes, prefix)
         else:
             assert isinstance(route, APIRoute), f"{route!r}: nobody can say who may pass"
-            yield route
+            yield prefix + route.path, route
 
 
 def declared(app: Gateway) -> dict[tuple[str, str], list[str]]:
     found = {}
-    for route in routes(app.routes):
+    for path, route in routes(app.routes):
         for method in sorted(route.methods or ()):
             words = [str(tag) for tag in route.tags if tag in (PUBLIC, TENANT, ADMIN)]
-            found[method, route.path] = words
+            found[method, path] = words
     return found
 
 

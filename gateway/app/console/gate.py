@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from gateway.adapters.sessions import Sessions, form_token, seal_of
+from gateway.app.admin.office import FORWARDED
 from gateway.app.attempts import FailedAttempts
-from gateway.app.console.viewer import OPERATOR, READ, Credentials, Known, Viewer
+from gateway.app.console.viewer import OPERATOR, Credentials, Known, Viewer
 from gateway.core.address import is_loopback
 from gateway.core.errors import NotFound, PolicyDenied, Unauthorized
+from gateway.core.grant import READ
 
 SESSION_COOKIE = "gateway_session"
 LOGIN_COOKIE = "gateway_login"  # of the form to log in, before there is a session
@@ -37,7 +39,7 @@ class Visit:
 
 
 class Gate:
-    """`is_open`: only this machine can ask, and no token is set, so nobody has to show one."""
+    """`is_local`: only this machine can ask; nobody has to show a token while there is none."""
 
     def __init__(
         self,
@@ -45,17 +47,17 @@ class Gate:
         sessions: Sessions,
         credentials: Credentials,
         attempts: FailedAttempts,
-        is_open: bool,
+        is_local: bool,
     ) -> None:
-        self.is_open = is_open
+        self._is_local = is_local
         self._sessions = sessions
         self._credentials = credentials
         self._attempts = attempts
 
     def visit(self, request: Request) -> Visit:
         """Who asks. Raises Unauthorized. In a thread."""
-        if self.is_open:
-            _refuse_other_names(request.headers.get("host", ""))
+        if self._is_local and not self._credentials.has_any():
+            _refuse_others(request)
             return Visit(viewer=OPERATOR)
         shown = request.headers.get("authorization")
         if shown is not None:
@@ -78,7 +80,7 @@ class Gate:
         known = self._credentials.shown(token)
         if known is None:
             self._attempts.failed(peer, request.headers.raw)
-            raise Unauthorized("This token is not known. It is the one in GATEWAY_ADMIN_TOKEN.")
+            raise Unauthorized("This token is unknown, expired or revoked.")
         _reader(known)
         return self._sessions.begin(known.credential, known.proof)
 
@@ -142,10 +144,15 @@ def _reader(known: Known) -> Viewer:
     return known.viewer
 
 
-def _refuse_other_names(host: str) -> None:
-    """A site whose name was made to point at this machine is not this machine's owner."""
+def _refuse_others(request: Request) -> None:
+    """A site whose name was made to point at this machine is not this machine's owner.
+
+    Nor is whoever stands behind a proxy.
+    """
+    host = request.headers.get("host", "")
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    if name.strip("[]") != "localhost" and not is_loopback(name.strip("[]")):
+    is_own_name = name.strip("[]") == "localhost" or is_loopback(name.strip("[]"))
+    if not is_own_name or any(header in FORWARDED for header, _ in request.headers.raw):
         raise NotFound("Without an admin token the console answers to localhost only.")
 
 

@@ -182,7 +182,6 @@ class Console:
         return self.templates.get_template(template).render(
             **facts,
             visit=visit,
-            is_open=self.gate.is_open,
             theme=theme if theme in THEMES else None,
             here=request.scope["path"],
             csv=partial(_csv_address, request),

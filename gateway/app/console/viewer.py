@@ -8,23 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.adapters.admin_tokens import AdminTokens
 from gateway.core.errors import NotFound
-
-READ = "read"
+from gateway.core.grant import READ, TOKEN_PREFIX, Grant
+from gateway.core.tenant import present
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
-    """Somebody who looks. `tenant` None: at the whole gateway."""
-
-    by: str
-    tenant: str | None
-    scopes: frozenset[str]
-
-    def sees(self, tenant: str) -> bool:
-        """Whether what belongs to this tenant exists for them."""
-        is_below = self.tenant is not None and tenant.startswith(f"{self.tenant}/")
-        return self.tenant is None or tenant == self.tenant or is_below
+class Viewer(Grant):
+    """Somebody who looks, by what their token gives."""
 
     def narrowed(self, wanted: str | None) -> str | None:
         """The tenant to ask for: what is wanted, else all that they see. Raises NotFound."""
@@ -45,7 +37,7 @@ class Known:
 
 
 class Credentials(Protocol):
-    """Who knows the credentials. Both may read a database: they are called in a thread."""
+    """Who knows the credentials. All may read a database: they are called in a thread."""
 
     def shown(self, token: str) -> Known | None:
         """Whose token this is."""
@@ -53,26 +45,42 @@ class Credentials(Protocol):
     def named(self, credential: str) -> Known | None:
         """The credential of this name, while it is in force."""
 
+    def has_any(self) -> bool:
+        """Whether somebody has one, who then has to show it."""
 
-class RootToken:
-    """The operator's own token, from a setting: it sees all."""
 
-    NAME = "root"
+class Tokens:
+    """The operator's own token, from a setting, and those that were created."""
 
-    def __init__(self, token: Callable[[], str]) -> None:
-        self._token = token
+    ROOT = "root"
+
+    def __init__(self, root: Callable[[], str], created: AdminTokens) -> None:
+        self._root = root
+        self._created = created
 
     def shown(self, token: str) -> Known | None:
-        wanted = self._token()
-        is_right = bool(wanted) and hmac.compare_digest(token.encode(), wanted.encode())
-        return self._known(wanted) if is_right else None
+        root = self._root()
+        if root and hmac.compare_digest(token.encode(), root.encode()):
+            return self.named(self.ROOT)
+        presented = present(token, prefix=TOKEN_PREFIX)
+        found = None if presented is None else self._created.find(token)
+        return None if presented is None or found is None else _known(presented.id, found)
 
     def named(self, credential: str) -> Known | None:
-        wanted = self._token()
-        return self._known(wanted) if wanted and credential == self.NAME else None
+        root = self._root()
+        if credential == self.ROOT:
+            known = Known(credential=credential, proof=root, viewer=OPERATOR)
+            return known if root else None
+        found = self._created.find_by_id(credential)
+        return None if found is None else _known(credential, found)
 
-    def _known(self, token: str) -> Known:
-        return Known(credential=self.NAME, proof=token, viewer=OPERATOR)
+    def has_any(self) -> bool:
+        return bool(self._root()) or self._created.has_any()
 
 
-OPERATOR = Viewer(by="the operator", tenant=None, scopes=frozenset({READ}))
+def _known(token_id: str, grant: Grant) -> Known:
+    viewer = Viewer(by=grant.by, tenant=grant.tenant, scopes=grant.scopes)
+    return Known(credential=token_id, proof=token_id, viewer=viewer)
+
+
+OPERATOR = Viewer(by="the operator's token", tenant=None, scopes=frozenset({READ}))
