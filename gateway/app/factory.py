@@ -76,9 +76,8 @@ def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
     app.add_exception_handler(HTTPStatus.NOT_FOUND, answer_not_found)
     # A token that is set is asked for everywhere: on loopback there may be a proxy in front.
     guard = admin_guard(is_open=is_loopback(settings.host) and not token(), token=token)
-    statements = Statements(engine=parts.engine, now_us=parts.ledger.now_us)
     own = own_router(
-        statements,
+        Statements(engine=parts.engine, now_us=parts.ledger.now_us),
         authenticator=parts.authenticator,
         policies=parts.policies,
         minutes=parts.minutes,
