@@ -48,7 +48,7 @@ _JSON_TYPE = re.compile(
     rb"(;[ \t]*charset=\"?utf-?8\"?[ \t]*)?;?[ \t]*\Z",
     re.IGNORECASE,
 )
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+\Z")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
 
 
@@ -72,19 +72,19 @@ def client_request_id(headers: Headers) -> str:
 
 
 def to_client(headers: Headers, *, status: int) -> Headers:
-    """The upstream's headers that the client may see: in order, repeated ones too, lower case.
+    """The upstream's headers that the client may see: in order, repeated ones too.
 
+    Names must come in lower case: a name in any other is dropped.
     What cannot be written is dropped: a server that finds out too late drops the client instead.
     What `Connection` names is dropped too. A 304 loses its content-length, which the server would
     otherwise try to fulfil.
     """
-    lowered = [(name.lower(), value) for name, value in headers]
-    dropped = _connection_tokens(lowered)
+    dropped = _connection_tokens(headers)
     if status == 304:  # noqa: PLR2004 - the status is its own name
         dropped |= {b"content-length"}
     return [
         (name, value)
-        for name, value in lowered
+        for name, value in headers
         if _may_cross(name) and name not in dropped and _VALUE.match(value)
     ]
 
