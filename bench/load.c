@@ -20,7 +20,7 @@ typedef struct connection {
     char line[LINE_BYTES];               /* of the head, of a chunk's size, or of an event */
     size_t line_bytes, event_bytes, asked_bytes;
     char event[LINE_BYTES];
-    uint64_t left, events, began_ns, counts;
+    uint64_t left, events, began_ns;
     int has_first, key;
     struct connection *next_idle;
 } connection;
@@ -89,7 +89,6 @@ static void ask(connection *one) {
     one->has_first = one->is_ended = one->will_close = 0;
     one->key = (int)(next_key++ % key_count);
     one->is_asking = 1;
-    one->counts = (uint64_t)is_measuring;
     one->began_ns = now_ns();
     under_way++;
     send_rest(one);
@@ -147,7 +146,7 @@ static int finish(connection *one, uint64_t at_ns) {
     int is_good = one->status == 200 && (!is_stream || one->is_ended);
     if (is_measuring && is_good) done++;
     if (is_measuring && !is_good) errors++;
-    if (is_good && one->counts) add(&total_ns, at_ns - one->began_ns);
+    if (is_good) add(&total_ns, at_ns - one->began_ns);
     if (!is_good && complaint[0] == 0)
         snprintf(complaint, sizeof complaint, "status %d, ended %d", one->status, one->is_ended);
     if (one->will_close) {
@@ -203,7 +202,7 @@ static void take(connection *one, const char *data, size_t bytes, uint64_t at_ns
             took = bytes < one->left ? bytes : one->left;
             if (took && !one->has_first) {
                 one->has_first = 1;
-                if (one->counts) add(&first_ns, at_ns - one->began_ns);
+                add(&first_ns, at_ns - one->began_ns);
             }
             read_body(one, data, took, at_ns);
             one->left -= took;

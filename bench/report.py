@@ -18,6 +18,7 @@ from bench.workloads import ALONE, ALONE_STREAMED, WHOLE
 
 MEBIBYTE = 1024 * 1024
 THOUSAND = 1000
+BUSY = "The machine was busy with other work: measure again before you quote this."
 NOT_MEASURED, OVERLOADED = "not measured", " †"
 HEADINGS = (
     "system",
@@ -108,11 +109,11 @@ def _version(program: str, word: str) -> str | None:
 def measured_on(on: dict[str, Any], *, windows: int, seconds: float) -> str:
     """The sentence below a table."""
     is_busy = on["load_average_before"] > on["cores"] / 2
-    warning = " **The machine was busy with other work: measure again before you quote this.**"
+    warning = f" **{BUSY}**" if is_busy else ""
     return (
         f"{on['date']}; {on['processor']}, {on['cores']} cores, {on['system']}, "
         f"Python {on['python']}; medians of {windows} windows of {seconds:g} s; "
-        f"load average {on['load_average_before']:.1f} before." + warning * is_busy
+        f"load average {on['load_average_before']:.1f} before.{warning}"
     )
 
 

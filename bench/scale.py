@@ -36,10 +36,9 @@ Fill = Callable[[Engine, int], list[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """One thing that grows, its numbers, and what was measured at each."""
+    """One thing that grows, and what was measured at each of its numbers."""
 
     name: str
-    numbers: tuple[int, ...]
     points: dict[int, Figures]
 
     def table(self) -> str:
@@ -92,7 +91,7 @@ class Bench:
         points = {
             number: {**_figures(found), **starts[number]} for number, found in windows.items()
         }
-        return Growth(name=name, numbers=numbers, points=points)
+        return Growth(name=name, points=points)
 
     def _made(self, place: Path, *, is_used: bool) -> str:
         """A new database; its key."""
@@ -134,7 +133,7 @@ class Bench:
                     "memory peak MiB": max(one.memory_bytes_max for one in found) / MEBIBYTE,
                     "errors": sum(one.errors + one.unfinished for one in found),
                 }
-        return Growth(name="open streams", numbers=numbers, points=points)
+        return Growth(name="open streams", points=points)
 
     def workers(self, numbers: tuple[int, ...]) -> Growth:
         """Processes on one database; all cores are theirs, and the clients' too."""
@@ -151,7 +150,7 @@ class Bench:
                 )
             windows = self._in_turns(systems)
         points = {number: _figures(found) for number, found in windows.items()}
-        return Growth(name="workers", numbers=numbers, points=points)
+        return Growth(name="workers", points=points)
 
 
 def _open(number: int, seconds: float) -> Workload:

@@ -8,7 +8,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from gateway.adapters.admin_schema import metadata
+from gateway.adapters.console_schema import metadata
 from gateway.adapters.database import open_engine, write_transaction
 
 

@@ -5,15 +5,20 @@ Not here: what is put (`job`), or what becomes of it (`writer`).
 
 import queue
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.adapters.job import Job
 
 
 class Inbox:
-    """First in, first out. A put costs next to nothing unless who takes is asleep."""
+    """First in, first out. A put costs next to nothing unless who takes is asleep.
 
-    def __init__(self) -> None:
+    `soon` runs a call a little later: what else is put until then is taken with it.
+    """
+
+    def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
+        self._soon = soon
         self._jobs: deque[Job] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._is_asleep = False
@@ -22,14 +27,14 @@ class Inbox:
         return len(self._jobs)
 
     def put(self, job: Job) -> None:
-        """Append a job, from any thread."""
+        """Append a job."""
         self._jobs.append(job)
         if self._is_asleep:
-            self.wake()
+            self._is_asleep = False  # one call is enough
+            self._soon(self.wake)
 
     def wake(self) -> None:
         """End the sleep, though there be no job."""
-        self._is_asleep = False
         self._bell.put(None)
 
     def sleep(self, seconds_max: float) -> None:

@@ -77,6 +77,7 @@ class Ledger:
             backlog=Backlog(journal),
             batch_max=batch_max,
             resolve=self._resolve,
+            soon=self._soon,
             on_batch=on_batch,
         )
 
@@ -284,6 +285,10 @@ class Ledger:
             job.answer()
         if answers:
             self._writer.is_down = False  # late, but it answers
+
+    def _soon(self, call: Callable[[], None]) -> None:
+        assert self._loop is not None
+        self._loop.call_soon(call)
 
     def _void(self, hold: Hold) -> None:
         job = Job(posting=settled(void(hold, self.now_us(), reason=ABANDONED)))

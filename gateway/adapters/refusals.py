@@ -6,11 +6,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, RowMapping, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.adapters import schema
 from gateway.adapters.database import write_transaction
+from gateway.adapters.reports import is_within
 from gateway.adapters.rows import Row, storable_text
 from gateway.core.exchange import Hold
 
@@ -55,8 +56,20 @@ def find_refusal(engine: Engine, request_id: str) -> Refusal | None:
     query = select(schema.refusal).where(schema.refusal.c.request_id == request_id)
     with engine.connect() as connection:
         row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _refusal(row)
+
+
+def newest_refusals(engine: Engine, *, tenant: str | None, limit: int) -> list[Refusal]:
+    """Those kept, newest first: of one tenant with all below it, or of all."""
+    table = schema.refusal.c
+    query = select(schema.refusal).order_by(table.at_us.desc(), table.request_id).limit(limit)
+    if tenant is not None:
+        query = query.where(is_within(table.tenant, tenant))
+    with engine.connect() as connection:
+        return [_refusal(row) for row in connection.execute(query).mappings()]
+
+
+def _refusal(row: RowMapping) -> Refusal:
     said = json.loads(row["document"])
     names = ("request_id", "at_us", "tenant", "key_id", "model", "code")
     return Refusal(

@@ -6,7 +6,7 @@ itself and all below it.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -139,6 +139,15 @@ def entries(
         query = query.where(or_(table.created_at_us < at_us, same))
     with engine.connect() as connection:
         return [_entry(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def entries_of(engine: Engine, request_ids: Collection[str]) -> list[EntryRow]:
+    """The entries of these requests, newest first."""
+    table = schema.entry.c
+    query = _adjusted().where(table.request_id.in_(request_ids))
+    query = query.order_by(table.created_at_us.desc(), table.request_id.desc())
+    with engine.connect() as connection:
+        return [_entry(row) for row in connection.execute(query).mappings()]
 
 
 def _only(only: EntryFilter) -> Iterator[ColumnElement[bool]]:

@@ -57,7 +57,7 @@ class RulesCache:
         self._engine = engine
         self.files = files
         self._clock = clock
-        self._fresh_seconds = fresh_seconds
+        self._fresh_seconds = min(fresh_seconds, stale_seconds_max)
         self._stale_seconds_max = stale_seconds_max
         self._known: Rules | None = None
         self._outdated = 0  # rules that do not contain this change are of no use
@@ -83,15 +83,21 @@ class RulesCache:
 
     async def current(self) -> Rules:
         """What is in force. Raises LedgerUnavailable when none has been read for too long."""
-        if not self._stands(self._fresh_seconds) and self._clock() >= self._away_until:
-            await self._refresh()
-        if self._known is None or not self._stands(self._stale_seconds_max):
-            raise LedgerUnavailable
-        return self._known
+        known = self._known
+        if known is None or not self._stands(self._fresh_seconds):
+            known = await self._renewed()
+        return known
 
     async def book(self) -> PriceBook:
         """The prices in force. Raises LedgerUnavailable as `current` does."""
         return (await self.current()).book
+
+    async def _renewed(self) -> Rules:
+        if self._clock() >= self._away_until:
+            await self._refresh()
+        if self._known is None or not self._stands(self._stale_seconds_max):
+            raise LedgerUnavailable
+        return self._known
 
     def _stands(self, seconds_max: float) -> bool:
         """Whether what is known was in force so long ago at most, and nothing newer is known of."""

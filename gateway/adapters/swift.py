@@ -115,7 +115,7 @@ class SwiftPoster:
         self._accounts: dict[Leg, Account] = {}  # as far as is known
 
     def told(self, accounts: Mapping[Leg, Account]) -> None:
-        """What accounts came to in a transaction that is about to be committed."""
+        """What accounts came to in a transaction that was committed."""
         if len(self._accounts) > ACCOUNTS_MAX:
             self._accounts.clear()
         self._accounts.update(accounts)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # verbs that only name these should not load the database's l
     from gateway.adapters.reports import EntryRow, UsageRow
     from gateway.adapters.standings import Standing
     from gateway.core.budget import Budget
+    from gateway.core.cost import Cost
 
 Fact = str | int | float | bool | None
 COUNTS = (
@@ -99,8 +100,8 @@ def entry_facts(row: "EntryRow") -> dict[str, Fact]:
     }
 
 
-def bill_lines(row: "EntryRow | Adjustment") -> list[dict[str, Fact]]:
-    """The bill of an entry, or of what became known of it later, line by line."""
+def bill_lines(row: "EntryRow | Adjustment | Cost") -> list[dict[str, Fact]]:
+    """The bill of an entry, of what became known of it later, or of a usage, line by line."""
     return [
         {
             "meter": line.meter,

@@ -36,7 +36,10 @@ CLOSE_SECONDS_MAX_DOWN = 1.0
 
 
 class Writer:
-    """The thread. `resolve` is called in it with the jobs of each finished batch, and the news."""
+    """The thread. `resolve` is called in it with the jobs of each finished batch, and the news.
+
+    `soon` is the event loop's: see `Inbox`.
+    """
 
     def __init__(  # noqa: PLR0913 - its parts, each made by the ledger
         self,
@@ -47,6 +50,7 @@ class Writer:
         backlog: Backlog,
         batch_max: int,
         resolve: Callable[[list[Job], list[News]], None],
+        soon: Callable[[Callable[[], None]], object],
         on_batch: Callable[[BatchReport], None] | None,
     ) -> None:
         self.is_healthy = True
@@ -58,8 +62,8 @@ class Writer:
         self._batch_max = batch_max
         self._resolve = resolve
         self._on_batch = on_batch
-        self._inbox = Inbox()
-        self.put = self._inbox.put  # a posting, from any thread
+        self._inbox = Inbox(soon)
+        self.put = self._inbox.put  # a posting, in the event loop
         self._closing = threading.Event()
         self._waiting: list[Job] = []  # for money that is held: they come first in every batch
         self._poster = poster_for(engine.dialect)

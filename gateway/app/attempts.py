@@ -33,11 +33,13 @@ class FailedAttempts:
         per_minute_max: int,
         trusted: tuple[Network, ...] = (),
         clock: Callable[[], float] = time.monotonic,
+        is_sparing: bool = True,
         addresses_max: int = ADDRESSES_MAX,
     ) -> None:
         self._per_minute_max = per_minute_max
         self._trusted = trusted
         self._clock = clock
+        self._is_sparing = is_sparing  # of loopback and trusted proxies
         self._addresses_max = addresses_max
         self._failures: dict[str, _Failures] = {}
 
@@ -67,6 +69,8 @@ class FailedAttempts:
         """Whom a failure is counted against; empty for who is never limited."""
         forwarded = [value for name, value in headers if name == b"x-forwarded-for"]
         address = client_address(peer, forwarded, self._trusted)
-        if address is None or address.is_loopback or is_in(address, self._trusted):
+        if address is None:
+            return "" if self._is_sparing else "unknown"
+        if self._is_sparing and (address.is_loopback or is_in(address, self._trusted)):
             return ""
         return neighbourhood(address)

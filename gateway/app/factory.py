@@ -22,6 +22,7 @@ from gateway.adapters.refusals import keep_newest
 from gateway.adapters.statements import Statements
 from gateway.app.admin.plane import PREFIX as ADMIN_PREFIX
 from gateway.app.admin.plane import AdminPlane
+from gateway.app.console.assembly import console_for
 from gateway.app.devices import now_us, office_for
 from gateway.app.errors import answer, answer_not_found
 from gateway.app.health import admin_guard, health_router
@@ -75,15 +76,15 @@ def create_app(settings: Settings, *, share: Share | None = None) -> Gateway:
     app.add_exception_handler(HTTPStatus.NOT_FOUND, answer_not_found)
     # A token that is set is asked for everywhere: on loopback there may be a proxy in front.
     guard = admin_guard(is_open=is_loopback(settings.host) and not token(), token=token)
-    app.include_router(
-        own_router(
-            Statements(engine=parts.engine, now_us=parts.ledger.now_us),
-            authenticator=parts.authenticator,
-            policies=parts.policies,
-            minutes=parts.minutes,
-        )
+    own = own_router(
+        Statements(engine=parts.engine, now_us=parts.ledger.now_us),
+        authenticator=parts.authenticator,
+        policies=parts.policies,
+        minutes=parts.minutes,
     )
+    app.include_router(own)
     app.include_router(health_router(ledger=parts.ledger, metrics=parts.metrics, guard=guard))
+    app.include_router(console_for(parts, token))
     app.mount(ADMIN_PREFIX, AdminPlane(office))
     return app
 
@@ -106,6 +107,7 @@ async def living(parts: Parts) -> AsyncIterator[None]:
                     parts.notifier.run(),
                     keep_newest(parts.engine),
                     keep_shelves(parts.engine, parts.ledger.now_us),
+                    parts.live.run(),
                     _sample(parts.metrics),
                 )
             ]

@@ -37,24 +37,21 @@ class Holding:
         What was refused for its money can be asked about: the refusal is kept.
         """
         try:
-            return await self._placed_or_fitted(permit)
+            if permit.decision.fits_output or permit.counts_input:
+                return await self._fitted(permit)
+            await self.ledger.hold(permit.hold, permit.terms)
         except (BudgetExhausted, BudgetHeld, Unbounded, ConcurrencyExceeded) as refused:
             self._note(permit, refused)
             raise
+        return permit
 
-    async def _placed_or_fitted(self, permit: Permit) -> Permit:
-        if not (permit.decision.fits_output or permit.counts_input):
-            return await self._placed(permit, may_wait=True)
+    async def _fitted(self, permit: Permit) -> Permit:
         try:
-            return await self._placed(permit, may_wait=False)
+            await self.ledger.hold(permit.hold, replace(permit.terms, may_wait=False))
         except (BudgetExhausted, BudgetHeld) as refused:
             permit = await self._tightened(permit, refused.left_pusd)
-        # Money moves meanwhile: this may have to wait, as others do.
-        return await self._placed(permit, may_wait=True)
-
-    async def _placed(self, permit: Permit, *, may_wait: bool) -> Permit:
-        terms = permit.terms if may_wait else replace(permit.terms, may_wait=False)
-        await self.ledger.hold(permit.hold, terms)
+            # Money moves meanwhile: this may have to wait, as others do.
+            await self.ledger.hold(permit.hold, permit.terms)
         return permit
 
     async def _tightened(self, permit: Permit, left_pusd: int) -> Permit:

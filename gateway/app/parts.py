@@ -10,6 +10,7 @@ from gateway.adapters.changes import News
 from gateway.adapters.database import open_engine
 from gateway.adapters.hard_budgets import HardBudgets
 from gateway.adapters.input_count import InputCount
+from gateway.adapters.live_files import LiveFiles
 from gateway.adapters.logs import ExchangeLog
 from gateway.adapters.metric_files import Share
 from gateway.adapters.minutes import Minutes, store_for
@@ -32,6 +33,7 @@ from gateway.app.devices import (
 )
 from gateway.app.drain import DrainLimits
 from gateway.app.holding import Holding
+from gateway.app.live import Live
 from gateway.app.metered import Meter
 from gateway.app.notifier import notifier_for
 from gateway.app.passage import Passage
@@ -48,6 +50,7 @@ from gateway.core.catalogue import visible
 from gateway.core.exchange import Hold
 from gateway.core.life import Life
 from gateway.core.prefixes import prefixes_from
+from gateway.core.progress import Progress
 from gateway.core.reconciliation import Patience
 
 SWEEPS_PER_LEASE = 3
@@ -92,6 +95,7 @@ class Parts:
         self.notifier = notifier_for(
             settings.alerts, engine=self.engine, now_us=self.ledger.now_us, metrics=self.metrics
         )
+        self.live = self._make_live()
         self.meter = Meter(
             ledger=self.ledger,
             begin=self._begin,
@@ -99,12 +103,10 @@ class Parts:
             sinks=sinks,
             take_on=self.reconciler.take,
         )
-        drain = settings.drain
-        self.relay = Relay(
-            upstream=self.upstream,
-            metrics=self.metrics,
-            drain=DrainLimits(seconds_max=drain.seconds_max, drains_max=drain.drains_max),
+        drain = DrainLimits(
+            seconds_max=settings.drain.seconds_max, drains_max=settings.drain.drains_max
         )
+        self.relay = Relay(upstream=self.upstream, metrics=self.metrics, drain=drain)
         self.data_plane = self._make_data_plane()
 
     def _sinks(self) -> tuple[Sink, ...]:
@@ -113,7 +115,19 @@ class Parts:
 
     def _begin(self, hold: Hold, started: float) -> Life:
         limit = self.settings.limits.event_bytes_max
-        return Life(hold=hold, book=self.rules.known_book, started=started, event_bytes_max=limit)
+        life = Life(
+            hold=hold,
+            book=self.rules.known_book,
+            started=started,
+            event_bytes_max=limit,
+            progress=Progress(),
+        )
+        return self.live.watch(life)
+
+    def _make_live(self) -> Live:
+        settings = self.settings
+        files = LiveFiles(settings.state_dir, self.owner.id) if settings.workers > 1 else None
+        return Live(files)
 
     def _make_reconciler(self, sinks: tuple[Sink, ...]) -> Reconciler:
         chosen = self.settings.reconcile

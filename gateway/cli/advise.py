@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.core.advice import Advice
-    from gateway.core.price_book import PriceBook
-    from gateway.core.prices import ModelPrice
 
 Percent = typer.Option(min=1, max=100, metavar="PERCENT")
 
@@ -36,64 +34,25 @@ def advise(
     config: ConfigOption = None,
 ) -> None:
     """What caching, output limits, a cheaper model or a slower tier would have saved, in USD."""
+    from gateway.adapters.advised import add_all, advice_document, cheaper_models
     from gateway.adapters.traffic import traffic
     from gateway.core.advice import Advice, Assumed
 
     book, now = book_in_force(config), now_us()
-    advice = Advice(
-        cheaper=_cheaper(book, now, model),
-        assumed=Assumed(cached_percent=cached, output_percentile=output_percentile),
-    )
+    try:
+        cheaper = cheaper_models(book, now, model)
+    except LookupError as unknown:
+        raise CheckFailed(str(unknown)) from None
+    assumed = Assumed(cached_percent=cached, output_percentile=output_percentile)
+    advice = Advice(cheaper=cheaper, assumed=assumed)
     since_us = None if since is None else before(since, now)
-    left = 0  # without a price of the book at hand
     with database(settings_from(config)) as engine:
-        for served in traffic(engine, book, since_us=since_us, tenant=tenant):
-            if served is None:
-                left += 1
-            else:
-                advice.add(served)
-    document = _document(advice, left)
+        left = add_all(advice, traffic(engine, book, since_us=since_us, tenant=tenant))
+    document = advice_document(advice, left)
     if json:
         print_json(document)
     else:
         _print(advice, document)
-
-
-def _cheaper(book: "PriceBook", now: int, model: str | None) -> "dict[str, ModelPrice]":
-    """What each model would be replaced with, where that is cheaper."""
-    from gateway.core.advice import next_cheaper
-
-    cards = book.in_force(now)
-    if model is None:
-        found = {card.name: next_cheaper(card, cards) for card in cards}
-        return {name: card for name, card in found.items() if card is not None}
-    chosen = book.find(model, now)
-    if chosen is None:
-        raise CheckFailed(f"no price is known for {model!r}; `gateway prices list` lists all")
-    return {card.name: chosen for card in cards if card.name != chosen.name}
-
-
-def _document(advice: "Advice", left: int) -> dict[str, object]:
-    levers = advice.levers()
-    return {
-        "requests": advice.requests,
-        "cost_usd": to_usd(advice.cost_pusd),
-        "requests_without_price": left,
-        "levers": [
-            {
-                "lever": lever.name,
-                "requests": lever.requests,
-                "saved_usd": to_usd(lever.saved_pusd),
-                "assumption": lever.assumption,
-            }
-            for lever in levers
-        ],
-        "cached_percent": _percent(advice.cached_tokens, advice.cacheable_tokens),
-        "requests_with_output_limit": advice.limited,
-        "output_limit_used_percent": _percent(advice.limited_output_tokens, advice.limit_tokens),
-        "output_limits": dict(sorted(advice.limits.items())),
-        "cheaper_models": dict(sorted(advice.replaced.items())),
-    }
 
 
 def _print(advice: "Advice", document: dict[str, object]) -> None:
@@ -127,9 +86,7 @@ def _facts(advice: "Advice", document: dict[str, object]) -> "Iterator[str]":
 
 
 def _share(part: int, whole: int) -> str | None:
-    percent = _percent(part, whole)
-    return None if percent is None else f"{percent} %"
+    from gateway.adapters.advised import percent
 
-
-def _percent(part: int, whole: int) -> int | None:
-    return part * 100 // whole if whole else None
+    share = percent(part, whole)
+    return None if share is None else f"{share} %"

@@ -185,6 +185,7 @@ def _print_next(stage: "Stage", keys: dict[str, str]) -> None:
         f"\nPoint an app at a gateway like this one (a key of {tenant}):\n"
         f"    export OPENAI_BASE_URL={stage.gateway_url}\n"
         f"    export OPENAI_API_KEY={key}\n"
+        f"\nLook at what was spent: {stage.gateway_url.removesuffix('/v1')}/console\n"
         "\nYour own, with your upstream's key:\n"
         "    GATEWAY_UPSTREAM_API_KEY=sk-… python3 gw serve\n"
         "    python3 gw tenants create acme && python3 gw keys create --tenant acme\n"

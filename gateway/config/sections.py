@@ -105,6 +105,8 @@ class Admin(Section):
     """What they ask for off loopback; only from the environment, or in token_file's file."""
     token_file: Path | None = None
     """A file that holds the admin token; read again when it changes."""
+    session_seconds_max: Seconds = 43_200
+    """How long a login to the console lasts, whatever is done in it."""
 
     @model_validator(mode="after")
     def _has_one_token(self) -> Self:

@@ -19,6 +19,7 @@ from gateway.core.exchange import USAGE_TAG, Basis, Exchange, Hold, Outcome
 from gateway.core.observation import Observation, kept_word
 from gateway.core.observer import ChatStreamObserver, Observer, OpaqueObserver, observer_for
 from gateway.core.price_book import PriceBook
+from gateway.core.progress import Progress, SoFar, deltas
 from gateway.core.settlement import (
     SUCCESSES,
     Settlement,
@@ -46,8 +47,10 @@ class Life:
         book: PriceBook,
         started: float,
         event_bytes_max: int = EVENT_BYTES_MAX,
+        progress: Progress | None = None,
     ) -> None:
         self.hold = hold
+        self._progress = progress
         self.is_due = False  # all that will be known is known: settle, then release
         self._book = book
         self._started = started
@@ -89,6 +92,7 @@ class Life:
             content_encoding=wire.first(headers, b"content-encoding"),
             endpoint=self.hold.endpoint,
             event_bytes_max=self._event_bytes_max,
+            progress=self._progress,
         )
         if USAGE_TAG in self.hold.tags and isinstance(self._observer, ChatStreamObserver):
             self._spared = Spared(self._observer)
@@ -134,6 +138,22 @@ class Life:
     def observation(self) -> Observation | None:
         """What was seen so far; None where there was no answer."""
         return None if self._observer is None else self._observer.observation
+
+    def so_far(self, now: float) -> SoFar:
+        """Where it is, for who watches."""
+        progress = self._progress or Progress()
+        observer = self._observer
+        counts = observer.observation.event_counts if observer else {}
+        tokens = deltas(counts) if counts or observer is None else observer.events
+        return SoFar(
+            phase=self._doing(progress),
+            age_seconds=now - self._started,
+            first_byte_seconds=self._since_start(self._first_byte),
+            items_ended=progress.items_ended,
+            output_tokens=tokens,
+            cost_pusd=self._output_pusd(tokens),
+            client_gone=self._client_gone,
+        )
 
     def client_left(self) -> None:
         """The client hung up. The upstream bills all the same, so its answer is read to the end."""
@@ -223,6 +243,20 @@ class Life:
         if self._observer is None or self._lags or self._observer.has_output:
             return IDLE
         return SILENT_AFTER_START if self._observer.events else NO_FIRST_EVENT
+
+    def _doing(self, progress: Progress) -> str:
+        if self._is_settled or self.is_due:
+            return "settling"
+        if self._observer is None:
+            return "waiting"
+        if progress.newest is not None:
+            return progress.newest.type
+        return "output" if self._observer.has_output else "started"
+
+    def _output_pusd(self, tokens: int) -> int | None:
+        price = self.hold.price
+        rates = price and price.rates(service_tier=self.hold.service_tier, input_tokens=0)
+        return None if not rates or rates.output is None else tokens * rates.output
 
     def _made(self, observation: Observation) -> tuple[str, ...]:
         """Items that are new. A compaction keeps some of those that it was given."""

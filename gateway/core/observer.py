@@ -17,6 +17,7 @@ from gateway.core.facts import BODY, facts_from
 from gateway.core.observation import TERMINAL_EVENTS, Observation, observe_body
 from gateway.core.paths import Node
 from gateway.core.plain import facts_in
+from gateway.core.progress import Progress
 from gateway.core.skim import Skimmer
 from gateway.core.skimmed import Skimmed
 from gateway.core.sse import EVENT_BYTES_MAX
@@ -229,12 +230,13 @@ def observer_for(
     content_encoding: str,
     endpoint: str = "responses",
     event_bytes_max: int = EVENT_BYTES_MAX,
+    progress: Progress | None = None,
 ) -> Observer:
     """The observer for an answer with this head; larger events and bodies are skimmed."""
     if status in _STATUSES_WITHOUT_BODY:
         return OpaqueObserver(problem=None)
     media_type = content_type.partition(";")[0].strip().lower()
-    observer = _observer_of(media_type, endpoint, event_bytes_max)
+    observer = _observer_of(media_type, endpoint, event_bytes_max, progress)
     encoding = content_encoding.strip().lower()
     if observer is None:
         return OpaqueObserver(problem="content_type_unknown")
@@ -245,11 +247,13 @@ def observer_for(
     return OpaqueObserver(problem="encoding_unknown")
 
 
-def _observer_of(media_type: str, endpoint: str, event_bytes_max: int) -> Observer | None:
+def _observer_of(
+    media_type: str, endpoint: str, event_bytes_max: int, progress: Progress | None
+) -> Observer | None:
     if media_type == "text/event-stream":
-        is_chat = endpoint == "chat.completions"
-        kind = ChatStreamObserver if is_chat else StreamObserver
-        return kind(event_bytes_max=event_bytes_max)
+        if endpoint == "chat.completions":
+            return ChatStreamObserver(event_bytes_max=event_bytes_max)
+        return StreamObserver(event_bytes_max=event_bytes_max, progress=progress)
     if media_type == "application/json":
         return BodyObserver(_OTHERS.get(endpoint, RESPONSE), body_bytes_max=event_bytes_max)
     return None

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from gateway.core.facts import EVENT, Facts, facts_from, response_id_in, type_in
 from gateway.core.observation import TERMINAL_EVENTS, Observation, observe
 from gateway.core.plain import facts_in
+from gateway.core.progress import EVENTS as PROGRESS_EVENTS
+from gateway.core.progress import Progress
 from gateway.core.skim import Skimmer
 from gateway.core.sse import EVENT_BYTES_MAX, ServerSentEvent, SSEDecoder
 
@@ -38,10 +40,13 @@ _LONE_BYTES_MAX = 4096  # beyond it a search for the line's end is faster
 class StreamObserver:
     """Reads terminal events, and the response's id; other events are counted by type, unparsed."""
 
-    def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
+    def __init__(
+        self, *, event_bytes_max: int = EVENT_BYTES_MAX, progress: Progress | None = None
+    ) -> None:
         self.response_id: str | None = None
         self.has_output = False
         self.events = 0
+        self._progress = progress
         self._decoder = SSEDecoder(event_bytes_max=event_bytes_max, overflow=_skim_large)
         self._counts: dict[str, list[int]] = {}
         self._plain: dict[bytes, list[int]] = {}  # counts of the types that need no second look
@@ -118,7 +123,9 @@ class StreamObserver:
         else:
             if kind.startswith(_OUTPUT_PREFIXES) or kind.endswith(".delta"):
                 self.has_output = True
-            if len(self._plain) < EVENT_TYPES_MAX:
+            if self._progress is not None and kind in PROGRESS_EVENTS:
+                self._progress.take(kind, event.data)
+            elif len(self._plain) < EVENT_TYPES_MAX:
                 self._plain[kind.encode()] = count
         return False
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -27,8 +28,11 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with postgres.database(is_empty=True) as url:
-        opened = open_engine(url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres, "MEMORY", Path("/nowhere"))  # it would be 10 GB of it
+        server = postgres.Server()
+    opened = open_engine(server.url.render_as_string(hide_password=False))
+    try:
         migrate.upgrade(opened)
         partition(opened, now_us=LAST.plus(1 - MONTHS).start_us, ahead=MONTHS)
         for ago in range(MONTHS):
@@ -38,7 +42,9 @@ def engine() -> Iterator[Engine]:
             plain.exec_driver_sql("SET statement_timeout = 0")
             plain.exec_driver_sql("VACUUM ANALYZE usage_hour")
         yield opened
+    finally:
         opened.dispose()
+        server.remove()
 
 
 def seconds(what: Callable[[], object], *, times: int = 1) -> float:

@@ -88,3 +88,12 @@ def test_only_so_many_addresses_are_remembered() -> None:
     for last in (1, 2, 3):
         fail(attempts, 3, f"203.0.113.{last}")
     assert [is_refused(attempts, f"203.0.113.{last}") for last in (1, 2, 3)] == [False, True, True]
+
+
+def test_where_nobody_is_spared_loopback_is_counted_as_one() -> None:
+    attempts = FailedAttempts(per_minute_max=3, clock=Clock(), is_sparing=False)
+    fail(attempts, 3, "127.0.0.1")
+    fail(attempts, 3, "")
+    assert is_refused(attempts, "127.0.0.1")
+    assert is_refused(attempts, "")
+    assert not is_refused(attempts, PEER)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench.comparison import Compared, Extent, compare
-from bench.report import HEADINGS, put, table
+from bench.report import BUSY, HEADINGS, machine, put, table, told
 from tests.fakes.installs import absent
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 
-SMALL = Extent(windows=1, seconds=0.4, streams=(4, 8), stream_seconds=0.1, warm_seconds=0.1)
+SMALL = Extent(windows=1, seconds=0.6, streams=(4, 8), stream_seconds=0.1, warm_seconds=0.1)
 GATEWAY = "gateway, everything on"
 
 
@@ -40,6 +40,14 @@ def test_a_system_is_a_row_of_the_table(compared: Compared) -> None:
     assert {len(row) for row in rows} == {len(HEADINGS)}
     assert GATEWAY in table(compared)
     assert len(rows) == 2 + len(compared.systems) - 1  # all but the upstream itself
+
+
+def test_a_table_says_where_it_is_from(compared: Compared) -> None:
+    on = {**machine(), "cores": 2, "load_average_before": 1.5}
+    assert BUSY in told(compared, on)
+    quiet = told(compared, {**on, "load_average_before": 0.5})
+    assert BUSY not in quiet
+    assert f"medians of 1 windows of {SMALL.seconds:g} s" in quiet
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

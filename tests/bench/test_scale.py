@@ -64,7 +64,7 @@ def test_a_plot_begins_at_zero_and_has_every_point() -> None:
 
 
 def test_a_table_has_a_row_for_each_number() -> None:
-    growth = Growth(name="keys", numbers=(1, 1000), points={1: {"µs": 2.0}, 1000: {"µs": 2.5}})
+    growth = Growth(name="keys", points={1: {"µs": 2.0}, 1000: {"µs": 2.5}})
     assert growth.table().splitlines()[2:] == ["| 1 | 2.0 |", "| 1,000 | 2.5 |"]
 
 

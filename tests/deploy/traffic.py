@@ -129,12 +129,16 @@ def prepare(engine: Engine, base_url: str) -> Traffic:
 async def flowing(traffic: Traffic) -> AsyncIterator[None]:
     """Round after round while the block runs."""
 
-    async def forever() -> None:
-        while True:
+    stopped = asyncio.Event()
+
+    async def rounds() -> None:
+        while not stopped.is_set():
             await traffic.round()
             await asyncio.sleep(PAUSE_SECONDS)
 
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(forever())
-        yield
-        running.cancel()
+        tasks.create_task(rounds())
+        try:
+            yield
+        finally:
+            stopped.set()  # not cancelled: a connection that is just being made would be left open

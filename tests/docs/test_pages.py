@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.pages import BEGINNING, ROOT, SIMULATOR, Block, Reader, blocks, reading
+from gateway.adapters.database import open_engine
+from tests.fakes.pages import ROOT, SIMULATOR, Block, Reader, blocks, reading
+from tests.journeys.stage import make_key
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TOLD_BY = {"recipes.md": "test_recipes.py"}
@@ -46,10 +48,21 @@ def test_pages_have_commands() -> None:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def simulator_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with reading(tmp_path_factory.mktemp("simulator")) as one:
+        one.start(SIMULATOR)
+        yield one.port("9100")
+
+
+@pytest.fixture
+def reader(tmp_path: Path, simulator_port: int) -> Iterator[Reader]:
     """Somebody who did what the README begins with: a gateway runs, a tenant has asked it."""
-    with reading(tmp_path_factory.mktemp("pages")) as one:
-        one.follow(BEGINNING + ASKED)
+    with reading(tmp_path, simulator_port=simulator_port) as one:
+        engine = open_engine(f"sqlite:///{tmp_path / '.gateway' / 'gateway.db'}")
+        one.key = make_key(engine)
+        engine.dispose()
+        one.start("python3 gw serve")
+        one.follow(ASKED)
         yield one
 
 

@@ -13,7 +13,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from gateway.cli.program import main
+from tests.fakes.patience import be_patient
 
+PATIENT = "TESTS_ARE_PATIENT"  # in an environment: the gateway that gets it is
 _NURSERY = multiprocessing.get_context("forkserver")
 _NURSERY.set_forkserver_preload(
     [
@@ -52,4 +54,6 @@ def _become(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if os.environ.pop(PATIENT, ""):
+        be_patient()
     sys.exit(main(arguments))

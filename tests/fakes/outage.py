@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.adapters import database, ledger
 from gateway.adapters.database import write_transaction
+from gateway.adapters.swift import SwiftPoster
 
 IN_SERVICE = {name: getattr(ledger, name) for name in ("HOLD_SECONDS_MAX", "SETTLE_SECONDS_MAX")}
 # How long is waited while the database is away: as patiently as before, or `in_time`.
@@ -41,7 +42,9 @@ def outage(engine: Engine) -> Iterator[None]:
     event.listen(engine, "begin", fail)
     try:
         with pytest.MonkeyPatch.context() as patch, while_away():
-            patch.setattr(database, "flock", fail)  # at the gate, behind which a ledger begins
+            # Where a ledger begins by itself: behind the gate, and in one trip.
+            patch.setattr(database, "flock", fail)
+            patch.setattr(SwiftPoster, "_prepared", fail)
             yield
     finally:
         event.remove(engine, "begin", fail)

@@ -179,10 +179,11 @@ class Reader:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[Reader]:
+def reading(folder: Path, *, simulator_port: int | None = None) -> Iterator[Reader]:
     """A reader with a clone's files in `folder`; the servers that they start are ended with it.
 
-    The upstream is the simulator of the pages, where they do not say another.
+    The upstream is the simulator of the pages, where they do not say another; `simulator_port` is
+    of one that runs already.
     """
     (folder / "gw").symlink_to(ROOT / "gw")
     (folder / ".venv").symlink_to(sys.prefix)
@@ -205,6 +206,8 @@ def reading(folder: Path) -> Iterator[Reader]:
             "GATEWAY_UPSTREAM_API_KEY": "sk-simulated",
         },
     )
+    if simulator_port is not None:
+        reader.ports["9100"] = simulator_port
     reader.env["GATEWAY_UPSTREAM_BASE_URL"] = f"http://127.0.0.1:{reader.port('9100')}/v1"
     try:
         yield reader

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.adapters import hard_budgets, ledger, ownership
+from tests.fakes.patience import LIMITS, SECONDS
 from tests.fakes.rawserver import RawServer, Script, read_request, send, wait_for
 from tests.journeys.caller import Caller, calling
 from tests.journeys.stage import WAIT_SECONDS_MAX, Stage, stage, until
@@ -31,15 +31,10 @@ SOON = {"seconds_max": 1}  # a test that failed leaves exchanges that nobody end
 
 @asynccontextmanager
 async def patience() -> AsyncIterator[None]:
-    """A ledger without limits of time inside: a machine busy with tests is no dead database.
-
-    What becomes of requests past these limits is told in tests of their own.
-    """
+    """Gateways in this process are patient inside."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("HOLD_SECONDS_MAX", "SETTLE_SECONDS_MAX"):
-            patch.setattr(ledger, name, WAIT_SECONDS_MAX, raising=False)
-        for reader in (hard_budgets, ownership):
-            patch.setattr(reader, "READ_SECONDS_MAX", WAIT_SECONDS_MAX)
+        for module, name in LIMITS:
+            patch.setattr(module, name, SECONDS)
         yield
 
 

@@ -21,13 +21,14 @@ from gateway.adapters import schema
 from gateway.adapters.database import open_engine
 from gateway.adapters.reports import EntryRow, entries
 from gateway.simulator.server import Simulator
-from tests.fakes.nursery import start_gateway
+from tests.fakes.nursery import PATIENT, start_gateway
 from tests.journeys.stage import make_key, until
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX = 30
 EXIT_SECONDS_MAX = 30
 LINE_BYTES_MAX = 1000
+IMPATIENT = {PATIENT: ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,8 @@ async def process_stage(
 ) -> AsyncIterator[ProcessStage]:
     """A stage with a gateway that runs; `environment` sets more, for example GATEWAY_LOG_LEVEL.
 
-    Its database is a file in `folder`, or the empty one that is named.
+    Its database is a file in `folder`, or the empty one that is named. Tests whose database is
+    away say IMPATIENT, so that it is not waited for.
     """
     url = database_url or f"sqlite:///{folder / 'gateway.db'}"
     engine = open_engine(url)
@@ -136,6 +138,7 @@ async def process_stage(
                 "GATEWAY_UPSTREAM_BASE_URL": simulator.base_url,
                 "GATEWAY_UPSTREAM_API_KEY": "sk-upstream",
                 "GATEWAY_RECONCILE_MISSING_SECONDS_MAX": "0",
+                PATIENT: "yes",
                 **environment,
             },
         )

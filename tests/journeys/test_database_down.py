@@ -19,7 +19,7 @@ import pytest
 
 from tests.journeys.bill import assert_all_exact
 from tests.journeys.caller import Caller, calling, whole_answer
-from tests.journeys.process import ProcessStage, process_stage
+from tests.journeys.process import IMPATIENT, ProcessStage, process_stage
 from tests.journeys.stage import body, until
 
 STREAMS = 20
@@ -114,7 +114,7 @@ async def assert_caught_up(on: ProcessStage) -> None:
 
 @AWAY
 async def test_streams_end_well_and_each_entry_comes_once(tmp_path: Path, away: Away) -> None:
-    async with process_stage(tmp_path) as on, streaming(on) as callers:
+    async with process_stage(tmp_path, **IMPATIENT) as on, streaming(on) as callers:
         with away(on):
             waits = [await refused_seconds(on) for _ in range(5)]
             await ended_well(callers)
@@ -131,7 +131,7 @@ async def test_streams_end_well_and_each_entry_comes_once(tmp_path: Path, away: 
 
 @AWAY
 async def test_a_shutdown_meanwhile_is_an_orderly_one(tmp_path: Path, away: Away) -> None:
-    async with process_stage(tmp_path) as on, streaming(on) as callers:
+    async with process_stage(tmp_path, **IMPATIENT) as on, streaming(on) as callers:
         with away(on):
             on.gateway.signal(signal.SIGTERM)
             await ended_well(callers)
@@ -146,7 +146,7 @@ async def test_a_shutdown_meanwhile_is_an_orderly_one(tmp_path: Path, away: Away
 async def test_a_kill_meanwhile_loses_nothing_that_a_client_saw_end(
     tmp_path: Path, away: Away
 ) -> None:
-    async with process_stage(tmp_path) as on, streaming(on) as callers:
+    async with process_stage(tmp_path, **IMPATIENT) as on, streaming(on) as callers:
         with away(on):
             await ended_well(callers)
             on.gateway.signal(signal.SIGKILL)
@@ -156,7 +156,7 @@ async def test_a_kill_meanwhile_loses_nothing_that_a_client_saw_end(
 
 
 async def test_requests_may_go_on_where_the_operator_says_so(tmp_path: Path) -> None:
-    async with process_stage(tmp_path, GATEWAY_LEDGER_OUTAGE="journal") as on:
+    async with process_stage(tmp_path, GATEWAY_LEDGER_OUTAGE="journal", **IMPATIENT) as on:
         await whole_answer(on.gateway.port, on.key, body())  # its key is known from now on
         with silent(on):
             answers = await asyncio.gather(
@@ -169,7 +169,7 @@ async def test_requests_may_go_on_where_the_operator_says_so(tmp_path: Path) -> 
 
 
 async def test_what_was_let_go_and_then_killed_is_owed(tmp_path: Path) -> None:
-    async with process_stage(tmp_path, GATEWAY_LEDGER_OUTAGE="journal") as on:
+    async with process_stage(tmp_path, GATEWAY_LEDGER_OUTAGE="journal", **IMPATIENT) as on:
         await whole_answer(on.gateway.port, on.key, body())
         with silent(on):
             asked = body("[sim: stall=2000,600]", store=False)

@@ -22,7 +22,7 @@ from gateway.adapters.reports import EntryRow
 from tests.fakes.postgres import Server, address
 from tests.journeys.bill import assert_exact, cost_pusd
 from tests.journeys.caller import Caller
-from tests.journeys.process import ProcessStage, process_stage
+from tests.journeys.process import IMPATIENT, ProcessStage, process_stage
 from tests.journeys.stage import body, until
 
 CLIENTS = 16
@@ -186,7 +186,9 @@ async def kill_and_check(
     folder: Path, kills: Sequence[Kill], database: Server | None = None
 ) -> None:
     url = "" if database is None else address(database.url, "postgres")
-    async with process_stage(folder, database_url=url, GATEWAY_LOG_LEVEL="warning") as on:
+    async with process_stage(
+        folder, database_url=url, GATEWAY_LOG_LEVEL="warning", **IMPATIENT
+    ) as on:
         is_long = len(kills) > KILLS_MAX
         served_per_run = SERVED_PER_LONG_RUN if is_long else SERVED_PER_RUN
         load = Load(on=on, database=database, served_per_run=served_per_run)

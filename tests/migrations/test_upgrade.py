@@ -11,7 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
-from gateway.adapters import migrate, schema
+from gateway.adapters import console_schema as schema
+from gateway.adapters import migrate
 from gateway.adapters.database import open_engine
 from tests.fakes import postgres
 

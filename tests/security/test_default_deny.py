@@ -27,6 +27,10 @@ TOKEN = "operators-token-of-this-test"
 PUBLIC_ROUTES = {
     ("GET", "/livez"): "says that the process runs",
     ("GET", "/readyz"): "says whether it takes requests",
+    ("GET", "/console/static/{name:path}"): "the console's looks, the same for everybody",
+    ("GET", "/console/login"): "the form to log in",
+    ("POST", "/console/login"): "wants a token, and few wrong ones",
+    ("POST", "/console/logout"): "wants the form of a session, and ends it",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 GUESSES = (
