@@ -275,7 +275,7 @@ async def test_nothing_follows_what_a_cancelled_one_could_not_send() -> None:
             await send(message)
 
     client.send = stall  # type: ignore[method-assign]  # it takes no more for now
-    client.write = lambda _: False  # type: ignore[method-assign]
+    client.write = lambda piece: False  # type: ignore[method-assign]
     carrying = asyncio.ensure_future(scene.carry())
     await stalled.wait()
     carrying.cancel()
