@@ -140,6 +140,10 @@ class Ledger:
                 return hold
             except TooLate:
                 pass
+            except asyncio.CancelledError:
+                if not waiter.cancelled() and waiter.exception() is None:
+                    self._void(hold)  # it was placed, and told to who had just left
+                raise
         await self._hold_in_outage(job, hold, posting)
         return hold
 
