@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from gateway.app.bodies import Receive
+from gateway.app.connection import CONNECTION
 from gateway.app.errors import refuse
 from gateway.app.health import PROBES
 from gateway.app.own import PATHS as OWN
@@ -44,4 +45,9 @@ class Gateway(FastAPI):
         elif is_admin_path or is_own:
             await super().__call__(scope, receive, send)
         else:
-            await self.data_plane(scope, receive, send)
+            try:
+                await self.data_plane(scope, receive, send)
+            finally:
+                # It knows of the scope: such a circle would wait for a search for garbage, and with
+                # it all that was of the request.
+                scope["state"].pop(CONNECTION, None)

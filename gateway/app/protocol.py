@@ -77,7 +77,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self._stop_stall_timer()
         super().connection_lost(exc)
         if self._running is not None:  # not always the last one, which uvicorn tells
-            self._running.scope["state"][CONNECTION].lost()
+            under_way = self._running.scope["state"].get(CONNECTION)
+            if under_way is not None:
+                under_way.lost()
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:

@@ -1,9 +1,11 @@
 """What is behind which door: one port for both planes, or one each."""
 
+import gc
 import socket
 from pathlib import Path
 
 import httpx
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from tests.journeys.stage import body, stage
 
@@ -39,3 +41,18 @@ async def test_the_admin_port_has_what_the_data_port_has_not(tmp_path: Path) -> 
 async def test_on_one_port_everything_is_there(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         assert await statuses(on.port, "/livez", "/readyz", "/metrics") == [200, 200, 200]
+
+
+async def test_what_a_request_was_is_let_go_without_a_search_for_garbage(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                assert (await on.post(body())).status_code == 200
+            await on.settled(5)
+            left = [one for one in gc.get_objects() if type(one) is RequestResponseCycle]
+        finally:
+            gc.enable()
+    # The connection knows its last one.
+    assert len(left) <= 1
