@@ -44,6 +44,7 @@ class Connection(asyncio.BufferedProtocol):
         self._failure: httpx.TransportError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._take: Take | None = None  # while a body is poured
+        self._take_failure: Exception | None = None
         self._idle_seconds: float | None = None
         self._deadline = math.inf
         self._late: type[httpx.TimeoutException] = httpx.ReadTimeout
@@ -93,10 +94,12 @@ class Connection(asyncio.BufferedProtocol):
             self._take = take
             try:
                 await self._wait(self._deadline_in(seconds), httpx.ReadTimeout)
+                if self._take_failure is not None:
+                    raise self._take_failure
                 if self._take is None:
                     return True
             finally:
-                self._take = None
+                self._take = self._take_failure = None
 
     def park(self) -> bool:
         """End the exchange. False: not fit for another one."""
@@ -167,9 +170,7 @@ class Connection(asyncio.BufferedProtocol):
                 if take(response.take_some()):
                     self._take = None
         except Exception as error:  # noqa: BLE001 - it is his who pours, and goes to him
-            self._take = None
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_exception(error)
+            self._take, self._take_failure = None, error
         return self._take is None or response.is_complete
 
     def _wake(self) -> None:

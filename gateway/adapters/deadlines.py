@@ -17,16 +17,18 @@ class Deadlines:
     def __init__(self, on_late: Callable[[], None]) -> None:
         self._on_late = on_late
         self._watched: deque[tuple[float, Job, float]] = deque()  # the first to be due is first
+        self._latest = 0.0  # when the last watched is due, or the timer, whose job is done
         self._is_timed = False
 
     def watch(self, job: Job, seconds_max: float) -> None:
         """Let its waiter raise TooLate; one that waits for money has its own limit besides."""
         self._drop_done()
-        watched, due = self._watched, time.monotonic() + seconds_max
-        if watched and due < watched[-1][0]:  # some had a part of their time before
+        due = time.monotonic() + seconds_max
+        if self._is_timed and due < self._latest:  # some had a part of their time before
             self._give_up_in(seconds_max, job, seconds_max)
             return
-        watched.append((due, job, seconds_max))
+        self._watched.append((due, job, seconds_max))
+        self._latest = due
         if not self._is_timed:
             self._time(seconds_max)
 

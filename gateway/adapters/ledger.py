@@ -61,7 +61,7 @@ class Ledger:
         self._outage = outage
         self._wait_seconds_max = wait_seconds_max
         self._owed: set[Job] = set()  # postings that are not durable yet
-        self._deadlines = Deadlines(self._late)
+        self._holding, self._settling = Deadlines(self._late), Deadlines(self._late)
         # The database's time, as far as it is known: what admissions and leases go by.
         self.now_us = DatabaseClock(now_us)
         self._on_news = on_news
@@ -133,13 +133,17 @@ class Ledger:
             job.wait_until = time.monotonic() + self._wait_seconds_max
         if not self._writer.is_down:
             self._writer.put(job)
-            self._deadlines.watch(job, HOLD_SECONDS_MAX - terms.asked_seconds)
+            self._holding.watch(job, HOLD_SECONDS_MAX - terms.asked_seconds)
             try:
                 await waiter
                 hold.legs = job.legs
                 return hold
             except TooLate:
                 pass
+            except asyncio.CancelledError:
+                if not waiter.cancelled() and waiter.exception() is None:
+                    self._void(hold)  # it was placed, and told to who had just left
+                raise
         await self._hold_in_outage(job, hold, posting)
         return hold
 
@@ -206,7 +210,7 @@ class Ledger:
         if is_queued:
             self._writer.put(job)
             if self._standby is not None:
-                self._deadlines.watch(job, SETTLE_SECONDS_MAX)
+                self._settling.watch(job, SETTLE_SECONDS_MAX)
             try:
                 assert job.waiter is not None
                 await job.waiter

@@ -60,7 +60,8 @@ WITH heard AS (
         (SELECT count(*) FROM placed) AS placed, (SELECT count(*) FROM opened) AS opened
 ), locked AS MATERIALIZED (
     SELECT one.budget_id, one.period_start_us, (leg->>2)::bigint AS held, (leg->>3)::bigint AS cost,
-        (leg->>4)::bigint AS spent_below, (leg->>5)::boolean AS asks
+        (leg->>4)::bigint AS spent_below, (leg->>5)::boolean AS asks,
+        (leg->>6)::bigint AS limit_known
     FROM json_array_elements(
         CASE WHEN (SELECT gone + fresh + placed + opened FROM rows) >= 0 THEN $7::json END
     ) AS leg, LATERAL (
@@ -74,7 +75,7 @@ WITH heard AS (
     WHERE account.budget_id = ANY(ARRAY(SELECT leg->>0 FROM json_array_elements($7::json) AS leg))
         AND account.budget_id = locked.budget_id
         AND account.period_start_us = locked.period_start_us
-    RETURNING account.*, spent_pusd < spent_below AND NOT (
+    RETURNING account.*, spent_pusd < spent_below AND limit_pusd = limit_known AND NOT (
         asks AND is_hard AND spent_pusd + held_pusd > limit_pusd
     ) AS is_plain
 ), hours AS (
@@ -115,7 +116,7 @@ class SwiftPoster:
         self._accounts: dict[Leg, Account] = {}  # as far as is known
 
     def told(self, accounts: Mapping[Leg, Account]) -> None:
-        """What accounts came to in a transaction that is about to be committed."""
+        """What accounts came to in a transaction that was committed."""
         if len(self._accounts) > ACCOUNTS_MAX:
             self._accounts.clear()
         self._accounts.update(accounts)
@@ -165,7 +166,8 @@ class SwiftPoster:
             if account is None or budget is None or not _has_room(account, change):
                 return None
             below = _spent_below(account, budget)
-            found.append((*leg, change.held_pusd, change.cost_pusd, below, change.asks))
+            does = change.held_pusd, change.cost_pusd, below, change.asks
+            found.append((*leg, *does, account.limit_pusd))
         return found
 
     def _prepared(self, connection: Connection, driver: "psycopg.Connection[Any]") -> "PGconn":

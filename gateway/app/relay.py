@@ -192,12 +192,17 @@ async def _is_relayed(
             drain.look()
             if course.is_unnamed:
                 await course.name()
-            if ready := passing.left():
-                await send({"type": "http.response.body", "body": ready, "more_body": True})
+            if passing.left:
+                await send({"type": "http.response.body", "body": passing.left, "more_body": True})
+                passing.left = b""
             if course.is_due:
                 await _finish(course, send, drain)
     except UpstreamUnavailable as breaking:
         broken = breaking
+    except BaseException:
+        if passing.left:  # it will not be sent, so nothing may be behind it
+            connection.abort()
+        raise
     course.ended(broken=broken)
     await _finish(course, send, drain)
     return broken is None
@@ -206,26 +211,21 @@ async def _is_relayed(
 class _Passing:
     """What is done with each piece of an answer at once, where it is read: no task waits for it."""
 
-    __slots__ = ("_course", "_left", "_write")
+    __slots__ = ("_course", "_write", "left")
 
     def __init__(self, course: Course, connection: Connection) -> None:
         self._course = course
         self._write = connection.write
-        self._left = b""
+        self.left = b""  # what has yet to be sent
 
     def take(self, chunk: bytes) -> bool:
         """Forward what may leave. True: that, or what is due, has to be waited for."""
         course = self._course
         ready = course.chunk(chunk)
         if course.is_unnamed or (ready and not self._write(ready)):
-            self._left = ready
+            self.left = ready
             return True
         return course.is_due
-
-    def left(self) -> bytes:
-        """What has yet to be sent, once."""
-        left, self._left = self._left, b""
-        return left
 
 
 async def _finish(course: Course, send: Send, drain: Drain, *, reason: str | None = None) -> None:

@@ -88,6 +88,8 @@ def facts_in(document: bytes, *, is_event: bool) -> Facts | None:
     """The facts in an event's data or a body; None when it cannot be read."""
     if len(document) <= KEPT_BYTES_MAX:  # then no value in it is too large to be kept
         try:
+            if not document.isascii():
+                document.decode()  # names are not decoded below: one that is no text is no name
             return _plain_event(document) if is_event else _facts(None, _decode_body(document))
         except (ValueError, RecursionError):
             pass

@@ -209,6 +209,23 @@ async def test_what_fails_while_it_takes_fails_for_who_pours() -> None:
             await connection.pour(take, 60)
 
 
+async def test_what_fails_while_it_takes_is_told_though_something_else_woke_it() -> None:
+    async with connected([read_request, send(CHUNKED), hang]) as connection:
+        await connection.exchange(HEAD, b"", is_head=False, phases={})
+
+        def take(piece: bytes) -> bool:
+            raise ValueError(piece)
+
+        pouring = asyncio.ensure_future(connection.pour(take, 60))
+        await asyncio.sleep(0)
+        connection.resume_writing()  # the last of a request that was answered before its end
+        piece = b"1\r\na\r\n"
+        connection.get_buffer(-1)[: len(piece)] = piece
+        connection.buffer_updated(len(piece))
+        with pytest.raises(ValueError, match="a"):
+            await pouring
+
+
 async def test_a_body_that_falls_silent_while_it_is_poured_is_late() -> None:
     async with connected([read_request, send(CHUNKED + b"1\r\na\r\n"), hang]) as connection:
         await connection.exchange(HEAD, b"", is_head=False, phases={})

@@ -69,7 +69,7 @@ def server() -> Iterator[postgres.Server]:
 def engine(server: postgres.Server) -> Iterator[Engine]:
     opened = open_engine(server.url.render_as_string(hide_password=False))
     schema.metadata.drop_all(opened)
-    schema.metadata.create_all(opened)
+    postgres.create_tables(opened)
     yield opened
     opened.dispose()
 

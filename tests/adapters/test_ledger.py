@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from gateway.adapters import schema
-from gateway.adapters.job import BatchReport
+from gateway.adapters.job import BatchReport, Job
 from gateway.adapters.ledger import ABANDONED, Ledger
 from gateway.core.errors import LedgerUnavailable, Overloaded
 from tests import builders
@@ -129,6 +129,26 @@ async def test_a_hold_whose_waiter_was_cancelled_is_voided(ledger: Ledger, engin
         async with asyncio.timeout(0.1):
             await ledger.hold(hold)
     await ledger.settle(builders.exchange())
+    await ledger.settle(builders.exchange())
+    assert ledgerview.ids(engine, schema.hold) == set()
+    assert hold.request_id in ledgerview.ids(engine, schema.entry)
+
+
+async def test_a_hold_whose_waiter_is_cancelled_as_it_is_told_is_voided(
+    ledger: Ledger, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = builders.hold()
+    holding = asyncio.ensure_future(ledger.hold(hold))
+    answer = Job.answer
+
+    def answer_and_cancel(job: Job) -> None:
+        answer(job)
+        if job.hold is hold:
+            holding.cancel()
+
+    monkeypatch.setattr(Job, "answer", answer_and_cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await holding
     await ledger.settle(builders.exchange())
     assert ledgerview.ids(engine, schema.hold) == set()
     assert hold.request_id in ledgerview.ids(engine, schema.entry)

@@ -138,6 +138,26 @@ def test_what_was_posted_is_not_posted_or_held_again(world: World) -> None:
     ledgerview.audit(world.engine)
 
 
+def test_an_entry_is_never_counted_twice_even_beside_its_hold(world: World) -> None:
+    paid = settled(builders.exchange(hold=world.before, cost_pusd=1))
+    with write_transaction(world.engine) as connection:  # as no writer of ours leaves it
+        connection.execute(insert(schema.entry).values(paid.row))
+    assert world.swiftly(paid) is None
+    assert figures(world.engine) == (1, 0, 0)
+
+
+def test_a_limit_that_others_moved_since_moves_its_thresholds(world: World) -> None:
+    hold = builders.hold(hold_pusd=30)
+    hold.legs = world.slowly(held(hold)).placed[hold.request_id]
+    set_budget(world.engine, id="1-other", subject="other", period="total")
+    _set(world.engine, "limit_pusd = 40")
+    world.slowly(held(builders.hold(tenant="other", legs=None)))  # hears of it, and looks not there
+    paid = settled(builders.exchange(hold=hold, cost_pusd=30))
+    assert world.swiftly(paid) is None, "half of the limit is spent: somebody is to be told"
+    world.slowly(paid)
+    assert [one["threshold_pct"] for one in ledgerview.rows(world.engine, schema.alert)] == [50]
+
+
 def test_a_database_that_does_not_answer_is_an_outage(world: World) -> None:
     new = held(builders.hold(hold_pusd=1, legs=None))
     with gate_shut(world.engine), world.engine.connect() as connection:

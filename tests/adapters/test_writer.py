@@ -13,7 +13,7 @@ from gateway.adapters.ledger import Ledger
 from gateway.core.errors import LedgerUnavailable
 from tests import builders
 from tests.adapters.conftest import now_us
-from tests.fakes import ledgerview
+from tests.fakes import ledgerview, postgres
 from tests.fakes.outage import in_time
 
 
@@ -39,7 +39,7 @@ async def test_a_database_without_tables_is_an_outage_until_it_has_them(engine: 
     with in_time(), pytest.raises(LedgerUnavailable):
         await ledger.hold(builders.hold())
     assert not ledger.is_healthy
-    schema.metadata.create_all(engine)
+    postgres.create_tables(engine)
     await ledger.settle(builders.exchange())
     assert ledger.is_healthy
     await ledger.aclose()

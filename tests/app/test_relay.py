@@ -261,6 +261,29 @@ async def test_who_is_cancelled_settles_before_it_goes() -> None:
     assert [exchange.reason for exchange in scene.exchanges] == ["gateway_stopped"]
 
 
+async def test_nothing_follows_what_a_cancelled_one_could_not_send() -> None:
+    """A client that does not read when the gateway stops: no end may come behind a hole."""
+    scene = Scene(BEFORE + TERMINAL)
+    client, stalled = scene.client, asyncio.Event()
+    send = client.send
+
+    async def stall(message: Any) -> None:
+        if BEFORE in message.get("body", b"") and not stalled.is_set():
+            stalled.set()
+            await asyncio.Event().wait()
+        if "aborted" not in client.notes:  # as the server drops what comes then
+            await send(message)
+
+    client.send = stall  # type: ignore[method-assign]  # it takes no more for now
+    client.write = lambda piece: False  # type: ignore[method-assign]
+    carrying = asyncio.ensure_future(scene.carry())
+    await stalled.wait()
+    carrying.cancel()
+    assert await carrying == GATEWAY_STOPPED
+    assert [note for note in client.notes if isinstance(note, tuple) and note[0] == TERMINAL] == []
+    assert len(scene.exchanges) == 1
+
+
 async def test_headers_of_ours_are_added() -> None:
     starts = []
     scene = Scene(TERMINAL)

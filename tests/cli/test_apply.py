@@ -64,7 +64,7 @@ def test_json_is_for_programs(gateway: Gateway) -> None:
 
 def test_the_documented_file_can_be_applied(gateway: Gateway, file: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "admin.md").read_text(encoding="utf-8")
-    file.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    file.write_text(page.partition("```toml tenants.toml\n")[2].partition("```")[0])
     assert gateway("apply", "-f", "tenants.toml", "--yes").err == "done: 9 steps\n"
     assert gateway("apply", "-f", "tenants.toml", "--plan", "--prune").out == ""
 

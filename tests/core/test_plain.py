@@ -103,6 +103,15 @@ def test_so_does_whatever_may_come(text: str, is_event: bool) -> None:
     assert facts_in(document, is_event=is_event) == carefully(document, is_event=is_event)
 
 
+@pytest.mark.parametrize("byte", [0x00, 0x22, 0x31, 0x7D, 0xD6])
+def test_so_does_what_was_damaged_on_its_way(byte: int) -> None:
+    """Also in a name that is no text any more: its count must not be taken for none."""
+    whole = json.dumps(USUAL).encode()
+    for place in range(len(whole)):
+        damaged = whole[:place] + bytes([byte]) + whole[place + 1 :]
+        assert facts_in(damaged, is_event=False) == carefully(damaged, is_event=False)
+
+
 @pytest.mark.parametrize("is_event", [True, False])
 def test_what_the_api_usually_says_takes_no_care(
     monkeypatch: pytest.MonkeyPatch, *, is_event: bool
