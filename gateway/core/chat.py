@@ -37,10 +37,9 @@ _LEGACY = re.compile(r"gpt-(3\.5|4)(-|\Z)")  # know the limit by its first name 
 _AUDIO = ("audio", "has tokens with prices of their own")
 
 
-class ChatRequest(Request):
+class ChatRequest(Request, frozen=True, kw_only=True):
     """What the gateway needs to know of `POST /v1/chat/completions`."""
 
-    __slots__ = ()
     ruled = _RULED
     familiar = _FAMILIAR
 

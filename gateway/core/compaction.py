@@ -4,8 +4,9 @@ It is read as a response is, and writes one item: no limit of its output can be 
 and nothing of it is kept to be asked for.
 """
 
-from dataclasses import replace
 from typing import Self
+
+from msgspec.structs import replace
 
 from gateway.core.request import ResponseRequest
 from gateway.core.strict import Json
@@ -13,10 +14,9 @@ from gateway.core.strict import Json
 COMPACT = "responses.compact"  # the endpoint; its answers tell no tier
 
 
-class CompactRequest(ResponseRequest):
+class CompactRequest(ResponseRequest, frozen=True, kw_only=True):
     """What the gateway needs to know of `POST /v1/responses/compact`."""
 
-    __slots__ = ()
     takes_output_limit = False
 
     @property

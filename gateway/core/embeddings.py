@@ -13,10 +13,9 @@ from gateway.core.strict import Json
 _RULED = frozenset({"model", "input"})
 
 
-class EmbeddingsRequest(Request):
+class EmbeddingsRequest(Request, frozen=True, kw_only=True):
     """What the gateway needs to know of `POST /v1/embeddings`."""
 
-    __slots__ = ()
     ruled = _RULED
     familiar = _RULED | {"dimensions", "encoding_format", "user"}
     has_tiers = False

@@ -5,8 +5,10 @@ repeats tell their kind, size and model. Not here: what any of it costs (`fees`)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.core.usage import Modalities, Usage, UsageInvalid, count_of, part_of
 
@@ -55,8 +57,7 @@ class ImageUse:
     usage: Usage | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolUse:
+class ToolUse(Struct, frozen=True, kw_only=True):
     """Hosted-tool work of one response.
 
     `web_searches` is the number of billable searches: `tool_usage.web_search.num_requests`, or the
@@ -67,8 +68,8 @@ class ToolUse:
 
     web_searches: int = 0
     search_tools: frozenset[str] = frozenset()
-    items: dict[str, int] = field(default_factory=dict)
-    containers: dict[str, int] = field(default_factory=dict)
+    items: dict[str, int] = {}
+    containers: dict[str, int] = {}
     images: ImageUse | None = None
 
 

@@ -8,6 +8,8 @@ a problem to be told, never to be mended. Not here: what tools did (`tool_use`).
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
+from msgspec import Struct
+
 COUNT_MAX = 2**53 - 1  # beyond this other JSON readers no longer see the same whole number
 
 
@@ -34,8 +36,7 @@ TEXT_ONLY = Modalities()
 _NOT_TEXT = frozenset({"audio_tokens", "image_tokens"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """Tokens of one response. All counts ≥ 0; raises UsageInvalid when parts exceed the whole."""
 
     input_tokens: int

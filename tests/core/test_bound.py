@@ -244,7 +244,7 @@ def test_more_bytes_are_never_cheaper(few: int, more: int, name: str) -> None:
     assert price is not None
     asked = request(service_tier=None)
     holds = [
-        bound(BoundInput(request=replace(asked, body_bytes=size)), price).hold_pusd
+        bound(BoundInput(request=structs.replace(asked, body_bytes=size)), price).hold_pusd
         for size in (few, more)
     ]
     assert holds == sorted(holds)

@@ -45,6 +45,8 @@ def refused(**fields: Any) -> InvalidRequest:
 
 def test_every_field_is_read() -> None:
     fields: dict[str, Any] = {
+        "model": "gpt-test",
+        "messages": HELLO,
         "stream": True,
         "store": True,
         "service_tier": "flex",
@@ -67,7 +69,7 @@ def test_every_field_is_read() -> None:
         own_tools=4,
         unfamiliar=frozenset(),
         body_bytes=read.body_bytes,
-        fields={},
+        fields=fields,
     )
     assert [tool.place for tool in read.tools()][-1] == "functions[0]"
 

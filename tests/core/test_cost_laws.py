@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.core.prices import ModelPrice
 from gateway.core.tool_use import NO_TOOLS, ImageUse, ToolUse
@@ -84,7 +85,7 @@ def plus(used: Usage, **more: int) -> Usage:
     inner = {name: count for name, count in more.items() if name in Modalities.__slots__}
     outer = {name: count for name, count in more.items() if name not in inner}
     part = used.modalities
-    return replace(
+    return structs.replace(
         used,
         **{name: getattr(used, name) + count for name, count in outer.items()},
         modalities=replace(part, **{name: getattr(part, name) + n for name, n in inner.items()})
@@ -123,12 +124,12 @@ def test_more_never_costs_less(
 @given(usages(), tool_uses, st.sampled_from(["web_search", "file_search", "container"]))
 def test_more_work_of_tools_never_costs_less(used: Usage, tools: ToolUse, what: str) -> None:
     grown = {
-        "web_search": replace(tools, web_searches=tools.web_searches + 1),
-        "file_search": replace(
+        "web_search": structs.replace(tools, web_searches=tools.web_searches + 1),
+        "file_search": structs.replace(
             tools,
             items=tools.items | {"file_search_call": tools.items.get("file_search_call", 0) + 1},
         ),
-        "container": replace(
+        "container": structs.replace(
             tools, containers=tools.containers | {"4g": tools.containers.get("4g", 0) + 1}
         ),
     }[what]
@@ -141,7 +142,7 @@ def test_more_work_of_tools_never_costs_less(used: Usage, tools: ToolUse, what: 
 @given(usages(), usages())
 def test_two_usages_together_cost_what_each_costs(one: Usage, other: Usage) -> None:
     parts = {name: getattr(other.modalities, name) for name in Modalities.__slots__}
-    rest = {name: getattr(other, name) for name in Usage.__slots__ if name != "modalities"}
+    rest = {name: getattr(other, name) for name in Usage.__struct_fields__ if name != "modalities"}
     costs = [
         EVERYTHING.cost(usage=each, tools=NO_TOOLS, service_tier=None).cost_pusd or 0
         for each in (one, other, plus(one, **rest, **parts))

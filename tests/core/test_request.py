@@ -264,3 +264,8 @@ def test_a_window_is_asked_for_in_the_background(
 ) -> None:
     body = json.dumps({"model": "m", "input": "x", **fields}).encode()
     assert ResponseRequest.parse(body).window == window
+
+
+def test_what_a_client_wrote_is_in_no_description_of_its_request() -> None:
+    request = ResponseRequest.parse(b'{"model": "gpt-test", "input": "a secret"}')
+    assert repr(request) == "ResponseRequest(model='gpt-test', body_bytes=42)"
