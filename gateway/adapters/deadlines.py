@@ -17,40 +17,39 @@ class Deadlines:
     def __init__(self, on_late: Callable[[], None]) -> None:
         self._on_late = on_late
         self._watched: deque[tuple[float, Job, float]] = deque()  # the first to be due is first
-        self._latest = 0.0  # when the last watched is due, or the timer, whose job is done
-        self._is_timed = False
+        self._looks_at: float | None = None  # of the monotonic clock
 
     def watch(self, job: Job, seconds_max: float) -> None:
         """Let its waiter raise TooLate; one that waits for money has its own limit besides."""
         self._drop_done()
-        due = time.monotonic() + seconds_max
-        if self._is_timed and due < self._latest:  # some had a part of their time before
+        watched, due = self._watched, time.monotonic() + seconds_max
+        last = watched[-1][0] if watched else self._looks_at
+        if last is not None and due < last:  # some have less time, or had a part of it before
             self._give_up_in(seconds_max, job, seconds_max)
             return
-        self._watched.append((due, job, seconds_max))
-        self._latest = due
-        if not self._is_timed:
-            self._time(seconds_max)
+        watched.append((due, job, seconds_max))
+        if self._looks_at is None:
+            self._time(due)
 
     def _drop_done(self) -> None:
         watched = self._watched
         while watched and _is_done(watched[0][1]):
             watched.popleft()
 
-    def _time(self, seconds: float) -> None:
+    def _time(self, due: float) -> None:
         # Not at once: a loop that is itself late runs its timers before it hears of what is done.
         loop = asyncio.get_running_loop()
-        loop.call_later(seconds, loop.call_soon, self._look)
-        self._is_timed = True
+        loop.call_later(due - time.monotonic(), loop.call_soon, self._look)
+        self._looks_at = due
 
     def _look(self) -> None:
         now, watched = time.monotonic(), self._watched
         while watched and (watched[0][0] <= now or _is_done(watched[0][1])):
             _, job, seconds_max = watched.popleft()
             self._give_up(job, seconds_max)
-        self._is_timed = False
+        self._looks_at = None
         if watched:
-            self._time(watched[0][0] - now)
+            self._time(watched[0][0])
 
     def _give_up(self, job: Job, seconds_max: float) -> None:
         if job.waiter is None or job.waiter.done():

@@ -66,11 +66,11 @@ async def test_who_may_wait_less_long_does_not_wait_for_those_before() -> None:
     assert not patient.waiter.done()
 
 
-async def test_nor_for_the_timer_of_one_that_was_answered() -> None:
+async def test_nor_for_the_time_of_one_who_was_answered() -> None:
     watch = Watch()
     watch.job(FOR_EVER_SECONDS).answer()
     with pytest.raises(TooLate):
-        await wait_for(watch.job(LATE_SECONDS))
+        await asyncio.wait_for(wait_for(watch.job(LATE_SECONDS)), FOR_EVER_SECONDS / 10)
 
 
 async def test_who_waits_for_money_has_that_time_too() -> None:

@@ -83,6 +83,8 @@ class Client:
         pass
 
     def write(self, piece: bytes) -> bool:
+        if self.is_gone:
+            return False  # a look has to be taken
         self.notes.append((piece, True))
         return True
 

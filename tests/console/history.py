@@ -56,7 +56,7 @@ def set_rules(engine: Engine) -> None:
     budgets = Budgets(engine=engine, now_us=now_us)
     for subject, period, usd, is_hard in (
         ("acme", "month", 480, True),
-        ("acme/search", "total", 340, True),
+        ("acme/search", "total", 310, True),
         ("acme/support", "week", 40, True),
         ("globex", "day", 4, False),
     ):

@@ -6,8 +6,8 @@ Why: a session must be known to every worker and replica, and end everywhere whe
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:

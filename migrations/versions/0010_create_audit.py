@@ -6,8 +6,8 @@ Why: several people administer a gateway now, and each change has an author.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:

@@ -6,8 +6,8 @@ Why: whoever leads a team sees and manages that team, and does not need the oper
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0010"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:

@@ -8,7 +8,7 @@ the exactly-once token. Nothing is copied: the table that there was becomes the 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
+revision = "0008"
 down_revision = "0007"
 
 
