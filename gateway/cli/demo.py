@@ -90,7 +90,7 @@ def _make_keys(engine: "Engine") -> dict[str, str]:
 
 def _ask_all(base_url: str, keys: dict[str, str]) -> int:
     """Make every request once; returns how many there were."""
-    from openai import OpenAI
+    from openai import OpenAI, OpenAIError
 
     from gateway.cli.demo_traffic import REQUESTS
 
@@ -99,7 +99,10 @@ def _ask_all(base_url: str, keys: dict[str, str]) -> int:
         for tenant, key in keys.items()
     }
     for request in REQUESTS:
-        answer = request.ask(clients[request.tenant])
+        try:
+            answer = request.ask(clients[request.tenant])
+        except OpenAIError as error:
+            raise CommandStopped(f"{request.title!r} at {base_url} failed: {error}") from error
         print(f"  {request.tenant:13} {request.title:26} {answer[:58]!r}")
     return len(REQUESTS)
 

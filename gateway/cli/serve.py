@@ -37,7 +37,10 @@ def serve(
     try:
         listeners = server.listen(settings)
     except OSError as taken:
-        raise CommandStopped(f"cannot listen on {taken.filename}: {taken.strerror}") from None
+        raise CommandStopped(
+            f"cannot listen on {taken.filename}: {taken.strerror}; name another place by --host "
+            "and --port (0 takes a free port)"
+        ) from None
     if settings.workers == 1:
         _serve(settings, listeners)
     else:

@@ -46,6 +46,13 @@ def test_against_a_gateway_of_ones_own_needs_a_key() -> None:
     assert "--against needs --key" in refused.err
 
 
+def test_against_what_does_not_answer_it_ends_in_a_line() -> None:
+    stopped = command("demo", "--against", "http://127.0.0.1:9/v1", "--key", "gw_none")
+    assert stopped.code == 1
+    assert "'text, streamed' at http://127.0.0.1:9/v1 failed" in stopped.err
+    assert "Traceback" not in stopped.err
+
+
 def test_without_the_sdk_it_says_what_to_install(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ def test_a_taken_port_is_named() -> None:
         said = line(command("serve", "--port", str(port)), 1)
     assert f"cannot listen on 127.0.0.1:{port}" in said
     assert "in use" in said
+    assert "--port (0 takes a free port)" in said
 
 
 def test_workers_without_number_are_refused(gateway: Gateway) -> None:
