@@ -143,7 +143,10 @@ def owner_of(connection: Connection, subject: str) -> Owner:
     key = schema.api_key.c
     owner = connection.scalar(select(key.tenant).where(key.id == subject))
     if owner is None:
-        raise SubjectUnknown(f"there is no tenant and no key {subject!r}")
+        raise SubjectUnknown(
+            f"there is no tenant and no key {subject!r}; "
+            "`gateway tenants list` and `gateway keys list` show what there is"
+        )
     return Owner(tenant=owner, is_key=True)
 
 

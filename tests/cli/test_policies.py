@@ -115,7 +115,7 @@ def test_a_policy_is_seen_by_the_real_command(gateway: Gateway, key_id: str) -> 
 MISTAKES: list[tuple[list[str], int, str]] = [
     (["set", "acme"], 2, "nothing to set: name a field, as --max-output-tokens-cap 4096"),
     (["set", "none", "--store", "deny"], 1, "there is no tenant and no key 'none'"),
-    (["show", "none"], 1, "there is no tenant and no key 'none'"),
+    (["show", "none"], 1, "no key 'none'; `gateway tenants list`"),
     (["set", "acme", "--unset", "model"], 2, "no field 'model'; did you mean 'models'?"),
     (["set", "acme", "--models", ""], 2, "models: write A,B; `--unset models` stops restricting"),
     (["set", "acme", "--models", "a,,b"], 2, "models: write A,B"),
