@@ -83,10 +83,8 @@ class Client:
         pass
 
     def write(self, piece: bytes) -> bool:
-        if self.is_gone:
-            return False  # a look has to be taken
-        self.notes.append((piece, True))
-        return True
+        self.notes += [] if self.is_gone else [(piece, True)]
+        return not self.is_gone  # else a look has to be taken
 
     def abort(self) -> None:
         self.notes.append("aborted")
