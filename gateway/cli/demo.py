@@ -64,10 +64,13 @@ def _perform(folder: Path) -> None:
             _print_bill(entry)
         _print_totals(entries)
         _check(entries, stage)
-        _print_next(stage, keys)
         engine.dispose()
         if sys.stdin.isatty() and sys.stdout.isatty():
+            _print_address(stage, keys)
+            _print_next()
             _stay()
+        else:
+            _print_next()
 
 
 def _tenants() -> list[str]:
@@ -90,7 +93,7 @@ def _make_keys(engine: "Engine") -> dict[str, str]:
 
 def _ask_all(base_url: str, keys: dict[str, str]) -> int:
     """Make every request once; returns how many there were."""
-    from openai import OpenAI, OpenAIError
+    from openai import BadRequestError, OpenAI, OpenAIError, PermissionDeniedError, RateLimitError
 
     from gateway.cli.demo_traffic import REQUESTS
 
@@ -100,10 +103,12 @@ def _ask_all(base_url: str, keys: dict[str, str]) -> int:
     }
     for request in REQUESTS:
         try:
-            answer = request.ask(clients[request.tenant])
+            answer = repr(request.ask(clients[request.tenant])[:58])
+        except (BadRequestError, PermissionDeniedError, RateLimitError) as refused:
+            answer = f"refused: {refused.code}"  # by a budget or a policy; the others go on
         except OpenAIError as error:
             raise CommandStopped(f"{request.title!r} at {base_url} failed: {error}") from error
-        print(f"  {request.tenant:13} {request.title:26} {answer[:58]!r}")
+        print(f"  {request.tenant:13} {request.title:26} {answer}")
     return len(REQUESTS)
 
 
@@ -182,13 +187,19 @@ def _served_costs_pusd(simulator_url: str) -> list[int]:
     return costs
 
 
-def _print_next(stage: "Stage", keys: dict[str, str]) -> None:
+def _print_address(stage: "Stage", keys: dict[str, str]) -> None:
+    """Where the demo's gateway is: true only while it stays up."""
     tenant, key = next(iter(keys.items()))
     print(
-        f"\nPoint an app at a gateway like this one (a key of {tenant}):\n"
+        f"\nPoint an app at this gateway (a key of {tenant}):\n"
         f"    export OPENAI_BASE_URL={stage.gateway_url}\n"
         f"    export OPENAI_API_KEY={key}\n"
-        f"\nLook at what was spent: {stage.gateway_url.removesuffix('/v1')}/console\n"
+        f"\nLook at what was spent: {stage.gateway_url.removesuffix('/v1')}/console"
+    )
+
+
+def _print_next() -> None:
+    print(
         "\nYour own, with your upstream's key:\n"
         "    GATEWAY_UPSTREAM_API_KEY=sk-… python3 gw serve\n"
         "    python3 gw tenants create acme && python3 gw keys create --tenant acme\n"

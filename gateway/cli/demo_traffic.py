@@ -61,6 +61,7 @@ def _web_search(client: "OpenAI") -> str:
         model="gpt-6-luna",
         input="What happened in astronomy this week? [sim: kind=web_search; searches=2]",
         tools=[{"type": "web_search"}],
+        max_tool_calls=2,  # a hard budget asks for a bound
     )
     return response.output_text
 

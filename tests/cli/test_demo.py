@@ -2,6 +2,8 @@
 
 import re
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -40,6 +42,11 @@ def test_the_client_that_hung_up_is_billed_like_any_other(said: Said) -> None:
     assert "incomplete (max_output_tokens)" in said.out
 
 
+def test_it_names_no_address_of_a_gateway_that_has_ended(said: Said) -> None:
+    assert "http://" not in said.out.split("Totals in USD:")[1]
+    assert "python3 gw serve" in said.out
+
+
 def test_against_a_gateway_of_ones_own_needs_a_key() -> None:
     refused = command("demo", "--against", "http://127.0.0.1:9/v1")
     assert refused.code == 2
@@ -51,6 +58,33 @@ def test_against_what_does_not_answer_it_ends_in_a_line() -> None:
     assert stopped.code == 1
     assert "'text, streamed' at http://127.0.0.1:9/v1 failed" in stopped.err
     assert "Traceback" not in stopped.err
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """A gateway whose budget is spent."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        body = b'{"error": {"code": "insufficient_quota", "message": "No money is left."}}'
+        self.send_response(429)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_against_goes_on_after_what_a_budget_refuses() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        said = command("demo", "--against", f"http://127.0.0.1:{server.server_port}/v1",
+                       "--key", "gw_none")  # fmt: skip
+        server.shutdown()
+        thread.join()
+    assert said.code == 0, said.err
+    assert said.out.count("refused: insufficient_quota\n") == len(REQUESTS)
 
 
 def test_without_the_sdk_it_says_what_to_install(
