@@ -50,6 +50,7 @@ def create(
     whose = token.tenant or "the whole gateway"
     talk(f"token {token.id} for {whose}, {','.join(token.scopes)}; its text is shown this once:")
     print(token.text)
+    talk("from now on the console and /admin/v1 ask everybody for a token")
 
 
 @app.command("list")

@@ -19,6 +19,7 @@ def test_for_people(gateway: Gateway) -> None:
     said = gateway("tokens", "create", "--expires", "90d")
     assert said.out.startswith("gwa_")
     assert "for the whole gateway, read; its text is shown this once" in said.err
+    assert "from now on the console and /admin/v1 ask everybody for a token" in said.err
     key_id = said.out.split("_")[1]
     assert gateway("tokens", "revoke", key_id).err == f"revoked {key_id}\n"
     assert gateway("tokens", "list").out.splitlines()[1].startswith(key_id)
