@@ -54,6 +54,7 @@ class Bound(Struct, frozen=True, kw_only=True):
     output_from: str
     tools_pusd: int
     dearest: Dearest
+    is_tier_open: bool  # the request says none: the upstream's project decides
     unbounded: tuple[Obstacle, ...]
 
     @property
@@ -64,8 +65,16 @@ class Bound(Struct, frozen=True, kw_only=True):
         return (
             f"input ≤ {self.input_tokens_max:,} tokens from {self.input_from}",
             f"output ≤ {self.output_tokens_max:,} tokens from {self.output_from}",
-            f"price: {self.dearest.service_tier}{context}",
+            f"price: {self.dearest.service_tier}{context}{self._why_dearest()}",
             *tools,
+        )
+
+    def _why_dearest(self) -> str:
+        if not self.is_tier_open or self.dearest.service_tier == "default":
+            return ""
+        return (
+            ", the dearest that the upstream's project may be set to, as the request names no tier"
+            " ('service_tier': 'default' has less held)"
         )
 
 
@@ -89,6 +98,7 @@ def bound(asked: BoundInput, price: ModelPrice) -> Bound:
         output_from=output_from,
         tools_pusd=tools_pusd,
         dearest=dearest,
+        is_tier_open=request.service_tier in {None, "auto"},
         unbounded=tuple(unbounded),
     )
 

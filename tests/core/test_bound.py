@@ -73,6 +73,13 @@ def test_the_reasons_tell_the_policy_the_tier_and_the_long_context() -> None:
     )
 
 
+@pytest.mark.parametrize("tier", [None, "auto"])
+def test_the_reasons_tell_why_a_tier_that_is_not_said_is_the_dearest(tier: str | None) -> None:
+    (told,) = (one for one in bounded(service_tier=tier).reasons if one.startswith("price: "))
+    assert told.startswith("price: priority, the dearest that the upstream's project may be set to")
+    assert "'service_tier': 'default' has less held" in told
+
+
 def test_an_image_is_held_at_the_most_of_its_model_and_its_data_at_nothing() -> None:
     item = {"role": "user", "content": [IMAGE, {"type": "input_text", "text": "what?"}]}
     worst = bounded(input=[item])
