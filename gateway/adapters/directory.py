@@ -146,7 +146,8 @@ class Directory:
     ) -> IssuedKey:
         """A new key of an existing tenant."""
         with write_transaction(self._engine) as connection:
-            known_tenant(connection, tenant, hint="; create it first")
+            hint = f"; create it first: `gateway tenants create {tenant}`"
+            known_tenant(connection, tenant, hint=hint)
             return self._issue(connection, tenant, name=name, expires_at_us=expires_at_us)
 
     def _issue(

@@ -101,7 +101,8 @@ def _engine(settings: "Settings", *, may_create: bool) -> Iterator["Engine"]:
         raise Unreachable(f"{forbidden.filename}: {forbidden.strerror}") from None
     except SQLAlchemyError as failed:
         said = str(getattr(failed, "orig", None) or failed).partition("\n")[0]
-        raise Unreachable(f"the database at {without_password(url)} failed: {said}") from None
+        hint = "" if url.startswith(_SQLITE) else "; start it, or check GATEWAY_DATABASE_URL"
+        raise Unreachable(f"the database at {without_password(url)} failed: {said}{hint}") from None
 
 
 def _opened(settings: "Settings", *, may_create: bool) -> "Engine":

@@ -62,6 +62,16 @@ def test_what_is_no_database_is_told(gateway: Gateway) -> None:
     )
 
 
+def test_a_server_that_does_not_answer_is_told_with_what_to_do(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", "postgresql+psycopg://u:s3cret@127.0.0.1:9/db")
+    said = gateway("tenants", "list")
+    assert said.code == 4
+    assert said.err.endswith("; start it, or check GATEWAY_DATABASE_URL\n")
+    assert "s3cret" not in said.err
+
+
 def test_a_folder_that_cannot_be(gateway: Gateway) -> None:
     Path(".gateway").write_text("a file")
     said = gateway("tenants", "create", "acme")

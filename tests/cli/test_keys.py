@@ -69,7 +69,7 @@ def test_mistakes(gateway: Gateway) -> None:
 
     assert ended(gateway("keys", "create", "--tenant", "nobody")) == (
         1,
-        "gateway: there is no tenant 'nobody'; create it first\n",
+        "gateway: there is no tenant 'nobody'; create it first: `gateway tenants create nobody`\n",
     )
     assert ended(gateway("keys", "revoke", "k1")) == (1, "gateway: there is no key 'k1'\n")
     assert gateway("keys", "create", "--tenant", "a", "--expires", "2020-01-01").code == 2
