@@ -2,7 +2,7 @@
 """The board of the ledger itself, in SQL: every figure is the books' own, to the picodollar.
 
 The hour is what the ledger adds up by, so whole hours count: those that the chosen time touches.
-The same statements run on SQLite, but for those that say "PostgreSQL only".
+The same statements run on SQLite.
 """
 
 from drawing import Panel
@@ -90,22 +90,20 @@ WHERE budget.ended_at_us IS NULL
   )
 ORDER BY "left"
 LIMIT 100"""
-LINES = f"""FROM entry CROSS JOIN LATERAL jsonb_array_elements(lines::jsonb) AS line
-WHERE {POSTED}"""
-METERS = f"""SELECT line->>0 AS "meter", SUM((line->>1)::numeric) AS "quantity",
-  SUM((line->>3)::numeric * 0.000000000001) AS "cost"
-{LINES}
-GROUP BY line->>0
+METERS = f"""SELECT meter AS "meter", SUM(quantity) AS "quantity", {usd("cost_pusd")} AS "cost"
+FROM entry_line
+WHERE {POSTED}
+GROUP BY meter
 ORDER BY "cost" DESC"""
 # Both prices are those that the request was billed at; without uncached input there is no other.
-SAVED = f"""SELECT {PRICED} AS "model", SUM((cached->>1)::numeric) AS "cached tokens",
-  SUM((cached->>1)::numeric * ((plain->>2)::numeric - (cached->>2)::numeric)
-    * 0.000000000001) AS "saved"
-FROM entry
-CROSS JOIN LATERAL jsonb_array_elements(lines::jsonb) AS cached
-CROSS JOIN LATERAL jsonb_array_elements(lines::jsonb) AS plain
-WHERE {POSTED} AND cached->>0 = 'input_cached' AND plain->>0 = 'input'
-GROUP BY {PRICED}
+SAVED = f"""SELECT cached.model AS "model", SUM(cached.quantity) AS "cached tokens",
+  SUM(cached.quantity * (plain.unit_price_pusd - cached.unit_price_pusd) * 0.000000000001)
+    AS "saved"
+FROM (SELECT request_id, {PRICED} AS model, quantity, unit_price_pusd FROM entry_line
+  WHERE {POSTED} AND meter = 'input_cached') AS cached
+JOIN (SELECT request_id, unit_price_pusd FROM entry_line
+  WHERE {POSTED} AND meter = 'input') AS plain ON plain.request_id = cached.request_id
+GROUP BY cached.model
 ORDER BY "saved" DESC"""
 MOMENTS = {"at": "dateTimeAsIso", "since": "dateTimeAsIso"}
 TOKENS = dict.fromkeys(("input", "cached", "output", "requests", "quantity"), "short")
@@ -209,7 +207,7 @@ CHARTS = (
     Panel(
         title="Cost by meter",
         description="What is paid for: input, cached input, output, reasoning, tools (the lines "
-        "of entry). It reads every entry of these hours; PostgreSQL only.",
+        "of entry, entry_line). It reads every entry of these hours.",
         sql=METERS,
         unit=USD,
         units=TOKENS,
@@ -218,7 +216,7 @@ CHARTS = (
     Panel(
         title="What the cache saved",
         description="Cached input at the price of other input, less what it cost (the lines of "
-        "entry). It reads every entry of these hours; PostgreSQL only.",
+        "entry, entry_line). It reads every entry of these hours.",
         sql=SAVED,
         unit=USD,
         units={"cached tokens": "short"},
