@@ -36,10 +36,9 @@ def test_off_loopback_without_an_admin_token_it_warns_with_the_setting() -> None
     DATABASE.parent.mkdir()
     DATABASE.write_text("no database " * 100, encoding="utf-8")  # so that it ends by itself
     away = ("serve", "--host", "0.0.0.0", "--port", "0")
-    assert "warning: no admin token" in (said := command(*away).err)
-    assert "set GATEWAY_ADMIN_TOKEN_FILE" in said
+    assert "warning: no GATEWAY_ADMIN_TOKEN_FILE" in command(*away).err
     for quiet in (command("serve", "--port", "0"), command(*away, GATEWAY_ADMIN_TOKEN="t" * 64)):
-        assert "admin token" not in quiet.err
+        assert "GATEWAY_ADMIN_TOKEN" not in quiet.err
 
 
 def test_workers_without_number_are_refused(gateway: Gateway) -> None:
