@@ -29,7 +29,14 @@ def serve(
 
     from gateway.adapters.logs import configure_logs
     from gateway.app import server
+    from gateway.core.address import is_loopback
 
+    admin = settings.admin
+    if admin.token is None and admin.token_file is None and not is_loopback(settings.host):
+        talk(
+            "gateway: warning: no GATEWAY_ADMIN_TOKEN_FILE: off loopback /metrics refuses"
+            " everybody; /admin/v1 and the console take only what `gateway tokens create` made"
+        )
     with database(settings, may_create=True):
         pass  # what is wrong with it is said here, in one line
     _make_state_dir(settings.state_dir)

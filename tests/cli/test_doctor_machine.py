@@ -113,7 +113,7 @@ def test_off_loopback_a_token_is_wanted() -> None:
     (found,) = machine.secrets(settings(host="0.0.0.0"))
     assert (found.level, found.said.partition(":")[0]) == ("warn", "no admin token")
     (found,) = machine.secrets(settings(host="0.0.0.0", admin={"port": 9090}))
-    assert "whoever reaches port 9090" in found.said
+    assert "refuses everybody" in found.said
     assert level(machine.secrets(settings(host="0.0.0.0", admin={"token": "x" * 32}))) == "ok"
 
 

@@ -32,6 +32,15 @@ def test_a_taken_port_is_named() -> None:
     assert "--port (0 takes a free port)" in said
 
 
+def test_off_loopback_without_an_admin_token_it_warns_with_the_setting() -> None:
+    DATABASE.parent.mkdir()
+    DATABASE.write_text("no database " * 100, encoding="utf-8")  # so that it ends by itself
+    away = ("serve", "--host", "0.0.0.0", "--port", "0")
+    assert "warning: no GATEWAY_ADMIN_TOKEN_FILE" in command(*away).err
+    for quiet in (command("serve", "--port", "0"), command(*away, GATEWAY_ADMIN_TOKEN="t" * 64)):
+        assert "GATEWAY_ADMIN_TOKEN" not in quiet.err
+
+
 def test_workers_without_number_are_refused(gateway: Gateway) -> None:
     assert "workers" in line(gateway("serve", "--workers", "0"), 3)
 
