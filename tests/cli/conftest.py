@@ -27,6 +27,12 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with tests is no dead database."""
+    monkeypatch.setattr(ledger_limits, "HOLD_SECONDS_MAX", 20.0)
+
+
 @pytest.fixture
 def gateway(capsys: pytest.CaptureFixture[str]) -> Gateway:
     def run(*arguments: str) -> Said:
@@ -39,9 +45,8 @@ def gateway(capsys: pytest.CaptureFixture[str]) -> Gateway:
 
 
 @pytest.fixture
-def post(monkeypatch: pytest.MonkeyPatch) -> Post:
+def post() -> Post:
     """Writes exchanges through the real ledger, as a gateway would that is never in a hurry."""
-    monkeypatch.setattr(ledger_limits, "HOLD_SECONDS_MAX", 20.0)
 
     def run(*exchanges: Exchange) -> None:
         engine = open_engine("sqlite:///.gateway/gateway.db")
