@@ -20,7 +20,9 @@ GATEWAY = "gateway, everything on"
 def compared() -> Compared:
     if shutil.which("cc") is None and shutil.which("gcc") is None:
         absent("a C compiler is missing")
-    return compare(SMALL, only=("nginx", "full"))
+    found = compare(SMALL, only=("nginx", "full"))
+    # beside other tests a ledger may be late, and says so to who measures
+    return compare(SMALL, only=("nginx", "full")) if found.errors() else found
 
 
 def test_every_figure_is_there_and_positive(compared: Compared) -> None:
