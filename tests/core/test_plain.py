@@ -103,6 +103,35 @@ def test_so_does_whatever_may_come(text: str, is_event: bool) -> None:
     assert facts_in(document, is_event=is_event) == carefully(document, is_event=is_event)
 
 
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        {"tool_usage": {"web_search": {"num_requests": 2}}},
+        {"output": [{"id": "ws_1", "type": "web_search_call", "action": {"type": "search"}}]},
+        {"output": [{"id": "ws_2", "type": "web_search_call"}]},
+        {"output": [{"id": "fs_1", "type": "file_search_call"}]},
+        {"output": [{"id": f"msg_{number}", "type": "message"} for number in range(65)]},
+        {"output": [{"id": "m" * 1_000, "type": "message"}]},
+        {"usage": {**USUAL["usage"], "total_tokens": 15}},
+        {"usage": {**USUAL["usage"], "input_tokens_details": {"cached_tokens": 10}}},
+    ],
+)
+def test_what_is_unusual_is_read_with_care(
+    monkeypatch: pytest.MonkeyPatch, unusual: dict[str, Any]
+) -> None:
+    document = json.dumps({**USUAL, **unusual}).encode()
+    wanted = carefully(document, is_event=False)
+    asked: list[bytes] = []
+
+    def careful(document: bytes, *, is_event: bool) -> Any:
+        asked.append(document)
+        return skim(document, is_event=is_event)
+
+    monkeypatch.setattr(plain, "skim", careful)
+    assert facts_in(document, is_event=False) == wanted
+    assert asked == [document]
+
+
 @pytest.mark.parametrize("byte", [0x00, 0x22, 0x31, 0x7D, 0xD6])
 def test_so_does_what_was_damaged_on_its_way(byte: int) -> None:
     """Also in a name that is no text any more: its count must not be taken for none."""
