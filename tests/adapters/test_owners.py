@@ -215,8 +215,12 @@ async def test_a_killed_process_is_known_at_once_and_its_holds_end(
         assert await resolve(ledger, engine, tmp_path) == 0
         process.kill()
         process.wait()
-    assert await resolve(ledger, engine, tmp_path) <= ledgerload.CONCURRENT
-    assert ledgerview.rows(engine, schema.hold) == []
+    lost = await resolve(ledger, engine, tmp_path)
+    async with asyncio.timeout(20):  # a server may still be at what it was asked last
+        while ledgerview.rows(engine, schema.hold):
+            await asyncio.sleep(0.05)
+            lost += await resolve(ledger, engine, tmp_path)
+    assert lost <= ledgerload.CONCURRENT
     assert promised <= ledgerview.ids(engine, schema.entry)
     ledgerview.audit(engine)
 
